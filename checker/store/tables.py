@@ -1,0 +1,197 @@
+"""The tables. Times are epoch seconds (UTC) in doubles: comparable, indexable and equal on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives a rowid only to INTEGER PRIMARY KEY.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+monitor = Table(
+    "monitor",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("parent_id", _Id, ForeignKey("monitor.id", ondelete="CASCADE"), nullable=True),
+    Column("slug", Text, nullable=False, server_default=""),
+    Column("token", String(36), nullable=True, unique=True),
+    Column("source", String(8), nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("removed_at", Double, nullable=True),  # gone from the file: history is kept
+)
+Index("uq_monitor_top", monitor.c.kind, monitor.c.name, unique=True, sqlite_where=monitor.c.parent_id.is_(None),
+      postgresql_where=monitor.c.parent_id.is_(None))
+Index("uq_monitor_component", monitor.c.parent_id, monitor.c.name, unique=True,
+      sqlite_where=monitor.c.parent_id.is_not(None), postgresql_where=monitor.c.parent_id.is_not(None))
+Index("uq_monitor_slug", monitor.c.slug, unique=True, sqlite_where=monitor.c.kind == "heartbeat",
+      postgresql_where=monitor.c.kind == "heartbeat")
+
+state = Table(
+    "monitor_state",
+    metadata,
+    Column("monitor_id", _Id, ForeignKey("monitor.id", ondelete="CASCADE"), primary_key=True),
+    Column("state", String(8), nullable=False),
+    Column("since", Double, nullable=False),
+    Column("deadline", Double, nullable=True),
+    Column("data", JSON, nullable=False),  # the rest of MonitorState, by codec.py
+)
+Index("ix_monitor_state_deadline", state.c.deadline, sqlite_where=state.c.deadline.is_not(None),
+      postgresql_where=state.c.deadline.is_not(None))
+
+ping = Table(
+    "ping",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("monitor_id", _Id, ForeignKey("monitor.id", ondelete="CASCADE"), nullable=False),
+    Column("n", Integer, nullable=False),  # the monitor's own count, from 1
+    Column("at", Double, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("exit_code", Integer, nullable=True),
+    Column("rid", String(36), nullable=True),
+    Column("duration", Double, nullable=True),
+    Column("scheme", String(8), nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("user_agent", String(200), nullable=False),
+    Column("remote", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=True),
+    UniqueConstraint("monitor_id", "n", name="uq_ping_monitor_id_n"),
+)
+
+poll = Table(
+    "poll",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("monitor_id", _Id, ForeignKey("monitor.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("verdict", String(4), nullable=False),
+    Column("http_status", Integer, nullable=True),
+    Column("latency", Double, nullable=True),
+    Column("reason", Text, nullable=True),
+)
+Index("ix_poll_monitor_id_at", poll.c.monitor_id, poll.c.at)
+
+change = Table(
+    "change",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("monitor_id", _Id, ForeignKey("monitor.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("old", String(8), nullable=False),
+    Column("new", String(8), nullable=False),
+    Column("cause", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("judged_at", Double, nullable=True),
+)
+Index("ix_change_unjudged", change.c.id, sqlite_where=change.c.judged_at.is_(None),
+      postgresql_where=change.c.judged_at.is_(None))
+Index("ix_change_monitor_id_at", change.c.monitor_id, change.c.at)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("group", Text, nullable=False),
+    Column("dedup_key", String(255), nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("since", Double, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("resolved_at", Double, nullable=True),
+    Column("acknowledged_at", Double, nullable=True),
+    Column("acknowledged_by", Text, nullable=True),
+)
+Index("uq_incident_open", incident.c.group, unique=True, sqlite_where=incident.c.resolved_at.is_(None),
+      postgresql_where=incident.c.resolved_at.is_(None))
+
+member = Table(
+    "incident_member",
+    metadata,
+    Column("incident_id", _Id, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
+    Column("monitor_id", _Id, ForeignKey("monitor.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("cause", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("resolved_at", Double, nullable=True),
+    Column("evidence", JSON, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("incident_id", _Id, ForeignKey("incident.id", ondelete="CASCADE"), nullable=True),
+    Column("channel", Text, nullable=False),
+    Column("event", String(8), nullable=False),
+    Column("notification", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_owner", String(64), nullable=True),
+    Column("lease_until", Double, nullable=True),
+    Column("lease_epoch", Integer, nullable=False, server_default="0"),
+    Column("sent_at", Double, nullable=True),
+    Column("gave_up_at", Double, nullable=True),
+    Column("last_error", Text, nullable=True),
+)
+Index("ix_outbox_waiting", outbox.c.not_before, sqlite_where=(outbox.c.sent_at.is_(None)) & (outbox.c.gave_up_at.is_(None)),
+      postgresql_where=(outbox.c.sent_at.is_(None)) & (outbox.c.gave_up_at.is_(None)))
+Index("ix_outbox_incident_id_channel", outbox.c.incident_id, outbox.c.channel, outbox.c.id)
+
+channel_state = Table(
+    "channel_state",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("broken_since", Double, nullable=True),  # the far side refused for good (401, 404, no such hook)
+    Column("last_sent_at", Double, nullable=True),
+    Column("last_error_at", Double, nullable=True),
+    Column("last_error", Text, nullable=True),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(64), primary_key=True),  # "assembler", ...
+    Column("owner", String(64), nullable=False),
+    Column("epoch", Integer, nullable=False),  # fences a zombie: it is in the WHERE of every write under the lease
+    Column("until", Double, nullable=False),
+)
+
+node = Table(
+    "node",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("clean_stop", Boolean, nullable=False, server_default="0"),
+)

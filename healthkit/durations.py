@@ -1,0 +1,61 @@
+"""Durations as people write them: `"90s"`, `"5m"`, `"1h30m"`, `30`, `timedelta`."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+from healthkit.errors import ConfigurationError
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])\s*", re.ASCII)
+_TEXT = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
+
+Duration = float | int | str | timedelta
+
+
+def seconds(value: Duration, *, what: str = "duration") -> float:
+    """Return a duration in seconds.
+
+    Takes a number (seconds), a `timedelta`, or text such as `"250ms"`, `"90s"`, `"5m"`, `"1h30m"`, `"2d"`, `"1w"`.
+    Raises `ConfigurationError`, naming `what`, for anything else, for a negative, and for NaN or infinity.
+    """
+    if isinstance(value, timedelta):
+        result = value.total_seconds()
+    elif isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ConfigurationError(_refusal(what, value))
+    elif isinstance(value, str):
+        text = value.strip()
+        if not _TEXT.fullmatch(text):
+            raise ConfigurationError(_refusal(what, value))
+        result = sum(float(number) * UNITS[unit] for number, unit in _PART.findall(text))
+    else:
+        result = float(value)
+    if not math.isfinite(result) or result < 0:
+        raise ConfigurationError(_refusal(what, value))
+    return result
+
+
+def humanize(duration: float) -> str:
+    """Return seconds as a person says them, in at most two units: `0.25 s`, `12 s`, `4 min`, `2 h 5 min`, `3 d 4 h`."""
+    if duration < 10:
+        return f"{duration:.2g} s" if duration < 1 else f"{duration:.3g} s".replace(".0 s", " s")
+    left = round(duration)
+    parts: list[str] = []
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+    return " ".join(parts) or "0 s"
+
+
+def _refusal(what: str, value: object) -> str:
+    return (
+        f"{what}: {value!r} is not a duration; write seconds as a number, or text such as "
+        '"500ms", "90s", "5m", "1h30m", "2d"'
+    )
