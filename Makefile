@@ -1,0 +1,46 @@
+# What a newcomer can do here: `make help`. Needs Python 3.11+ with pip, and make; nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The newest Python on PATH that is new enough; `make PYTHON=/path/to/python3.12 ...` to choose another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+# Tests that drive a real browser run where one is installed (.ci/run installs it).
+BROWSER := $(if $(CHROMIUM),,-m "not browser")
+
+.PHONY: help setup demo test lint format bench clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Create .venv and install the project with everything it needs
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer on PATH; install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || $(PYTHON) -m venv --without-pip $(VENV)
+	@echo "Installing into $(VENV) (once; about a minute) ..."
+	@if $(BIN)/python -m pip --version >/dev/null 2>&1; then pip="$(BIN)/python -m pip"; else pip="$(PYTHON) -m pip --python $(BIN)/python"; fi; \
+	$$pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup ## Start the example shop with its worker, its cron job, a real Redis and the checker
+	@exec $(BIN)/python -m examples.demo
+
+test: setup ## Run every test, on real Redis, real PostgreSQL and real RQ workers
+	@$(if $(CHROMIUM),,echo "No Chromium on PATH: the tests that drive a browser are left out.";) \
+	HEALTHKIT_CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest $(BROWSER) --cov --cov-report=term $(ARGS)
+
+lint: setup ## Check style, formatting and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: setup ## Put the code into shape
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: setup ## Run the short form of every measurement in bench/
+	@$(BIN)/python -m bench --quick
+
+clean: ## Remove what the commands above made
+	rm -rf $(VENV) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
