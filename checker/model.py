@@ -73,7 +73,7 @@ class MonitorSpec:
     url: str = ""
     every: float = 30.0
     timeout: float = 10.0
-    headers: Mapping[str, str] = NOTHING  # values may be secrets: never shown, never logged
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)  # values may be secrets: never shown, never logged
     # heartbeats
     schedule: Schedule | None = None
     grace: float = 3600.0
@@ -171,7 +171,7 @@ class Poll:
     latency: float | None = None
     value: Any = None
     unit: str | None = None
-    details: Mapping[str, Any] = NOTHING
+    details: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     components: tuple[tuple[str, Poll], ...] = ()  # (key, reading)
 
 
@@ -220,7 +220,7 @@ class Change:
     new: State
     cause: Cause = Cause.NONE
     reason: str = ""
-    evidence: Mapping[str, Any] = NOTHING
+    evidence: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     monitor_id: int = 0
     id: int = 0
 
@@ -254,7 +254,7 @@ class Member:
     cause: Cause = Cause.NONE
     since: float = 0.0
     resolved_at: float | None = None
-    evidence: Mapping[str, Any] = NOTHING
+    evidence: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

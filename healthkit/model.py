@@ -25,7 +25,7 @@ class Result:
     status: Status = Status.PASS
     output: str = ""
     component_id: str | None = None
-    details: Mapping[str, Any] = NO_DETAILS
+    details: Mapping[str, Any] = field(default_factory=lambda: NO_DETAILS)
 
 
 @runtime_checkable
@@ -85,7 +85,7 @@ class Reading:
     value: Any = None
     unit: str | None = None
     output: str = ""
-    details: Mapping[str, Any] = NO_DETAILS
+    details: Mapping[str, Any] = field(default_factory=lambda: NO_DETAILS)
     results: tuple[Result, ...] = ()
 
 
