@@ -1,0 +1,60 @@
+"""Real servers for every test: one of each a session, started when asked for; a fresh database a test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import redis as redis_library
+from sqlalchemy.engine import make_url
+
+from examples.servers import PostgresServer, RedisServer
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def redis_server_url() -> Iterator[str]:
+    """The session's Redis, or the one that HEALTHKIT_TEST_REDIS_URL names (it gets emptied)."""
+    if given := os.environ.get("HEALTHKIT_TEST_REDIS_URL"):
+        yield given
+        return
+    with RedisServer(databases=4096) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url() -> Iterator[str]:
+    """The session's PostgreSQL, or the one that HEALTHKIT_TEST_POSTGRES_URL names."""
+    if given := os.environ.get("HEALTHKIT_TEST_POSTGRES_URL"):
+        yield given
+        return
+    with PostgresServer() as server:
+        yield server.url
+
+
+@pytest.fixture
+def redis_url(redis_server_url: str) -> str:
+    """An empty database of a real Redis."""
+    with redis_library.Redis.from_url(redis_server_url) as client:
+        databases = int(client.config_get("databases").get("databases", 16))
+        number = 1 + next(_numbers) % (databases - 1)
+    url = f"{redis_server_url.rsplit('/', 1)[0]}/{number}"
+    with redis_library.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres_server_url: str) -> Iterator[str]:
+    """An empty database of a real PostgreSQL, as an SQLAlchemy URL for psycopg 3; dropped after the test."""
+    url = make_url(postgres_server_url).set(drivername="postgresql+psycopg")
+    server = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    name = f"healthkit_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        yield url.set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
