@@ -1,0 +1,66 @@
+"""Starting real programs, and ending every one of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+GRACE = 5.0
+
+
+class Programs:
+    """The demo's child processes by name; each is the head of a process group of its own and writes a log."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, **environment}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, command: Sequence[str], **environment: str) -> None:
+        """Start `python -m COMMAND` under a name, with more environment if given."""
+        with self.log(name).open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env={**self.environment, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def log(self, name: str) -> Path:
+        """Return the file that a program writes to."""
+        return self.folder / f"{name}.log"
+
+    def pid(self, name: str) -> int:
+        """Return a running program's process id."""
+        return self._running[name].pid
+
+    def ended(self) -> dict[str, int]:
+        """Return the programs that have ended by themselves, with their exit codes."""
+        return {name: code for name, process in self._running.items() if (code := process.poll()) is not None}
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a program and all of its children."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid(name), number)
+
+    def stop_all(self) -> None:
+        """End every program: SIGTERM, and SIGKILL for whoever is still there after five seconds."""
+        for name in self._running:
+            self.signal(name, signal.SIGCONT)
+            self.signal(name, signal.SIGTERM)
+        end = time.monotonic() + GRACE
+        for name, process in self._running.items():
+            try:
+                process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self.signal(name, signal.SIGKILL)
+                process.wait()
+            self.signal(name, signal.SIGKILL)  # a child that outlived its parent
