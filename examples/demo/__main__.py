@@ -1,4 +1,4 @@
-"""`python -m examples.demo`: start everything, say what to try, print each alert as it is sent, end it all."""
+"""`python -m examples.demo`: start everything, say what to try, print each alert as it is sent, end all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second, smaller service on FastAPI that knows the stock: `uvicorn examples.shop.catalog:app --factory`."""
+"""A second, smaller service on FastAPI that knows stock: `uvicorn examples.shop.catalog:app --factory`."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def worker_silence() -> str:
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
-    """The shop's one engine; SQLite gets no pool: opening a file is cheap, and a healed one is seen at once."""
+    """The one engine; SQLite gets no pool: opening a file is cheap, and a healed one is seen at once."""
     url = database_url()
     if url.startswith("sqlite"):
         return create_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
