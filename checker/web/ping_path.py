@@ -1,0 +1,111 @@
+"""A ping's address, read: `/ping/<uuid>`, `/ping/<key>/<slug>` and their suffixes. Pure, and it never raises.
+
+The grammar, statuses and texts are those of Healthchecks (hc/api/urls.py and views.py of that project), so that
+its clients work unchanged; `/api/ping/<slug>` is PulseMon's shape, for servers that allow open slugs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from checker.model import PingKind
+
+SLUG_LIMIT = 100  # longer ones make Healthchecks answer 500; here they are no valid url
+QUERY_LIMIT = 4096  # characters; more than any client sends
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_SUFFIX = r"(?:/(?P<word>start|fail|log)|/(?P<code>[0-9]+))?"
+_BY_TOKEN = re.compile(rf"/ping/(?P<token>{_UUID})(?:/|{_SUFFIX})", re.ASCII)
+_BY_SLUG = re.compile(rf"/ping/(?P<key>[-a-zA-Z0-9_]+)/(?P<slug>[-a-zA-Z0-9_]+){_SUFFIX}", re.ASCII)
+_OPEN = re.compile(rf"/api/ping/(?P<slug>[-a-zA-Z0-9_]+){_SUFFIX}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a ping's address means: by `token`, by `key` and `slug`, or by `slug` alone (`open`).
+
+    `rid` is empty or a lower-case uuid with dashes; `fault` is a text that must be answered with 400, but only
+    once the monitor is known to exist (Healthchecks says 404 first).
+    """
+
+    kind: PingKind
+    token: str = ""
+    key: str = ""
+    slug: str = ""
+    open: bool = False
+    exit_code: int | None = None
+    rid: str = ""
+    create: bool = False
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An address that is none: the status and the exact text to answer with."""
+
+    status: int
+    text: str
+
+
+NOT_FOUND = Refusal(404, "not found")
+BAD_URL = Refusal(400, "invalid url format")
+BAD_RID = Refusal(400, "invalid uuid format")
+
+
+def parse_ping(path: str, query: bytes) -> Target | Refusal:
+    """Return the target that a decoded path and a raw query string address, or why they address none."""
+    match = _BY_TOKEN.fullmatch(path) or _BY_SLUG.fullmatch(path) or _OPEN.fullmatch(path)
+    if match is None:
+        return NOT_FOUND
+    found = match.groupdict()
+    slug = found.get("slug") or ""
+    kind, exit_code, fault = _sign(found["word"], found["code"])
+    if slug != slug.lower() or len(slug) > SLUG_LIMIT:
+        return BAD_URL
+    rid, create = "", False
+    if query:
+        asked = _query(query)
+        create = bool(slug) and asked.get("create") == "1"
+        if "rid" in asked:
+            rid = _rid(asked["rid"])
+            fault = fault or ("" if rid else BAD_RID.text)
+    return Target(
+        kind=kind,
+        token=found.get("token") or "",
+        key=found.get("key") or "",
+        slug=slug,
+        open=path.startswith("/api/"),
+        exit_code=exit_code,
+        rid=rid,
+        create=create,
+        fault=fault,
+    )
+
+
+def _sign(word: str | None, code: str | None) -> tuple[PingKind, int | None, str]:
+    """Return the sign, the exit code and the fault of a suffix; leading zeros are fine, above 255 is not."""
+    if code is not None:
+        digits = code.lstrip("0") or "0"
+        if len(digits) > 3 or int(digits) > 255:
+            return PingKind.FAIL, None, BAD_URL.text
+        return (PingKind.FAIL if int(digits) else PingKind.SUCCESS), int(digits), ""
+    return PingKind(word or "success"), None, ""
+
+
+def _query(query: bytes) -> dict[str, str]:
+    """Return the query's fields, the last of each name, as Django does."""
+    text = query[:QUERY_LIMIT].decode("latin-1")
+    return dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
+
+
+def _rid(text: str) -> str:
+    """Return a run id in lower case with dashes, empty where it is none."""
+    if len(text) > 45:
+        return ""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""
