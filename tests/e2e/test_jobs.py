@@ -1,0 +1,132 @@
+"""Cron-like jobs under a real checker: each way to go wrong gives one alert that says which; a slow batch gives none."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.servers import free_port
+from tests.e2e.alerts import Alerts, reason
+from tests.e2e.harness import ROOT, RunningChecker, run
+from tests.waiting import wait_for
+
+MONITORS = """
+[[heartbeat]]
+name = "does-not-run"
+every = "2s"
+grace = "1s"
+
+[[heartbeat]]
+name = "exits-1"
+every = "1h"
+
+[[heartbeat]]
+name = "hangs"
+every = "1h"
+max_runtime = "2s"
+
+[[heartbeat]]
+name = "batches"
+every = "2s"
+
+[[heartbeat]]
+name = "idle-worker"
+every = "2s"
+grace = "4s"
+stalled_after = "3s"
+"""
+
+
+@pytest.fixture
+def alerts() -> Iterator[Alerts]:
+    with Alerts() as server:
+        yield server
+
+
+@pytest.fixture
+def checker(tmp_path: Path, alerts: Alerts) -> Iterator[RunningChecker]:
+    with RunningChecker(tmp_path, alerts.url, MONITORS, free_port()) as running:
+        yield running
+
+
+def test_not_run_exit_1_and_hung_give_one_alert_each_that_says_which(
+    checker: RunningChecker, alerts: Alerts, tmp_path: Path
+) -> None:
+    state = {"HEALTHKIT_STATE_DIR": str(tmp_path / "state")}
+    assert run("healthkit", "ping", checker.ping_url("does-not-run"), **state).returncode == 0
+    script = "import sys; print('could not reach the bank'); sys.exit(1)"
+    failed = run(
+        "healthkit", "exec", "--url", checker.ping_url("exits-1"), "--", sys.executable, "-c", script, **state
+    )
+    assert failed.returncode == 1
+    assert failed.stdout == "could not reach the bank\n"
+    hung = subprocess.Popen(
+        [sys.executable, "-m", "healthkit", "exec", "--url", checker.ping_url("hangs"), "--", "sleep", "60"],
+        cwd=ROOT,
+    )
+    try:
+        missed = alerts.expect("opened", "does-not-run", 15)
+        exited = alerts.expect("opened", "exits-1", 15)
+        overrun = alerts.expect("opened", "hangs", 15)
+    finally:
+        hung.send_signal(signal.SIGTERM)
+        hung.wait(10)
+    assert "no sign" in reason(missed, "does-not-run")
+    assert "exit 1" in reason(exited, "exits-1")
+    assert "could not reach the bank" in reason(exited, "exits-1")
+    assert "not finished" in reason(overrun, "hangs")
+    told = [name for name in ("does-not-run", "exits-1", "hangs") if len(alerts.of("opened", name)) == 1]
+    assert told == ["does-not-run", "exits-1", "hangs"], alerts.summary()
+
+
+def test_a_batch_that_takes_twice_its_cycle_is_met_with_silence(
+    checker: RunningChecker, alerts: Alerts, tmp_path: Path
+) -> None:
+    """Cycles of 1.9 s against an interval of 2 s, then one that takes 3.8 s: absence within one more period is fine."""
+    code = f"""
+import time
+from healthkit.heartbeat import Heartbeat
+heartbeat = Heartbeat({checker.ping_url("batches")!r})
+for seconds in (1.0, 1.9, 3.8, 1.0):
+    with heartbeat.run() as run:
+        time.sleep(seconds)
+        run.progress(processed=1)
+"""
+    done = run("timeit", "-n1", "-r1", code, HEALTHKIT_STATE_DIR=str(tmp_path / "state"))
+    assert done.returncode == 0, done.stderr
+    assert wait_for(lambda: checker.state("batches") == "up", 5, "the last batch's sign")
+    assert alerts.of("opened", "batches") == []
+
+
+def test_an_idle_queue_is_met_with_silence_and_a_backlog_without_progress_is_not(
+    checker: RunningChecker, alerts: Alerts
+) -> None:
+    import requests
+
+    def beat(processed: int, backlog: int) -> None:
+        answer = requests.post(
+            checker.ping_url("idle-worker"), json={"processed": processed, "backlog": backlog}, timeout=5
+        )
+        assert answer.status_code == 200
+
+    end = time.monotonic() + 5
+    while time.monotonic() < end:  # five seconds of beats with nothing to do: longer than stalled_after
+        beat(7, 0)
+        wait_for(lambda: True)
+        time.sleep(0.5)
+    assert alerts.of("opened", "idle-worker") == []
+
+    end = time.monotonic() + 15
+    while time.monotonic() < end and not alerts.of("opened", "idle-worker"):
+        beat(7, 12)
+        time.sleep(0.5)
+    stalled = alerts.expect("opened", "idle-worker", 1)
+    assert "12" in reason(stalled, "idle-worker")
+    beat(8, 0)
+    alerts.expect("resolved", "idle-worker", 10)
