@@ -1,4 +1,4 @@
-"""`make demo` as a newcomer meets it: real faults, a homepage that answers 200, and one alert with the cause."""
+"""`make demo` as a newcomer meets it: real faults, a homepage that answers 200, one alert with the cause."""
 
 from __future__ import annotations
 

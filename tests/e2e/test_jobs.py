@@ -1,4 +1,4 @@
-"""Cron-like jobs under a real checker: each way to go wrong gives one alert that says which; a slow batch gives none."""
+"""Jobs under a real checker: each way to go wrong gives one alert that says which; a slow batch gives none."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_not_run_exit_1_and_hung_give_one_alert_each_that_says_which(
 def test_a_batch_that_takes_twice_its_cycle_is_met_with_silence(
     checker: RunningChecker, alerts: Alerts, tmp_path: Path
 ) -> None:
-    """Cycles of 1.9 s against an interval of 2 s, then one that takes 3.8 s: absence within one more period is fine."""
+    """Cycles of 1.9 s against an interval of 2 s, then one that takes 3.8 s: one more period is fine."""
     code = f"""
 import time
 from healthkit.heartbeat import Heartbeat
