@@ -1,8 +1,8 @@
 """When the next sign is due: interval, cron or OnCalendar. Pure: `next_due(schedule, after)`.
 
-Daylight saving: a cron line that names its hour fires once on the day an hour repeats, and right after the gap
-on the day it is skipped, as Debian's cron does; a line with a `*` hour follows real time. OnCalendar lines do
-the same, except that a skipped time is skipped, as systemd does.
+Daylight saving: a cron line that names its hour fires once on the day an hour repeats, and right after the
+gap on the day it is skipped, as Debian's cron does; a line with a `*` hour follows real time. OnCalendar lines
+do the same, except that a skipped time is skipped, as systemd does.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def describe(schedule: Schedule) -> str:
 
 
 def local_time(schedule: Schedule | None, at: float) -> str:
-    """Return a moment in the schedule's own zone: `2026-11-21 02:15 CET`; seconds if the interval is short."""
+    """Return a moment in the schedule's own zone: `2026-11-21 02:15 CET`."""
     zone = "UTC" if schedule is None or isinstance(schedule, Every) else schedule.timezone
     try:
         moment = datetime.fromtimestamp(at, _zone(zone))
