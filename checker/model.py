@@ -114,6 +114,11 @@ class MonitorState:
     value: Any = None
     unit: str | None = None
     latency: float | None = None
+    warnings: int = 0  # consecutive looks that did not pass: warn or fail
+    passes: int = 0  # consecutive looks that passed without a warning
+    # heartbeats again
+    last_failure: float | None = None  # when the job last said that it failed, or finished too fast
+    allowance: float = 0.0  # blind seconds since the runs under way began: added to max_runtime
 
     @property
     def started(self) -> bool:
