@@ -356,7 +356,7 @@ def test_a_body_is_not_sent_on_to_another_origin() -> None:
     assert error.kind is ErrorKind.PROTOCOL
 
 
-@pytest.mark.parametrize("location", ["file:///etc/passwd", "gopher://127.0.0.1/", "http://[", "http:///x"])
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "gopher://127.0.0.1/", "http://["])
 def test_a_redirect_out_of_http_is_not_followed(location: str) -> None:
     with RecordingServer(Answer(302, headers={"Location": location})) as server:
         assert refused(Request(server.url)).kind is ErrorKind.PROTOCOL
