@@ -1,7 +1,7 @@
-"""The ping receiver: raw ASGI in front of everything else, because it is the hot path and must stay cheap to refuse.
+"""The ping receiver: raw ASGI in front of everything else, because it is the hot path and cheap to refuse.
 
-Wire-compatible with Healthchecks. A 200 is sent only once the ping is durable; until then the answer is 503 with
-Retry-After, and the client keeps what it has. A wrong key or an unknown address costs no database work.
+Wire-compatible with Healthchecks. A 200 is sent only once the ping is durable; where it cannot be, the answer
+is 503 with Retry-After. A wrong key or an unknown address costs no database work.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Directory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Who may ping by slug: holders of `key` (nobody where it is empty), or everyone where slugs are `open`."""
+    """Who may ping by slug: holders of `key` (nobody where it is empty), or all where slugs are open."""
 
     key: str = ""
     open_slugs: bool = False
@@ -172,7 +172,7 @@ class PingReceiver:
 
 def ping_of(target: Target, body: bytes, scope: Scope, now: float) -> Ping:
     """Return the observation of a request: its sign, its body's meaning, and where it came from."""
-    headers = {name: value for name, value in reversed(scope["headers"])}  # the first of each name counts
+    headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first of each name counts
     said = parse_body(body, _text(headers.get(b"content-type", b"")).strip().lower(), now)
     return Ping(
         kind=target.kind,
@@ -235,7 +235,7 @@ def _scheme(headers: dict[bytes, bytes], scope: Scope) -> str:
 
 
 def _remote(headers: dict[bytes, bytes], scope: Scope) -> str:
-    """Return the sender's address: the first X-Forwarded-For entry where it is an address, else the peer's."""
+    """Return the sender's address: the first X-Forwarded-For entry if that is an address, else the peer."""
     forwarded = headers.get(b"x-forwarded-for", b"").split(b",")[0].strip()
     if forwarded:
         try:

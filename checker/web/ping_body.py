@@ -25,8 +25,8 @@ class Body:
 def parse_body(body: bytes, content_type: str, now: float) -> Body:
     """Return what a ping's body says; a body that is no JSON object is kept as text, and nothing raises.
 
-    A time in the future counts as now, one older than `OLDEST` as that old: a wrong clock neither loses a sign
-    nor makes an old one look fresh. The raw body is kept, or its `output` where the rest is understood.
+    A time in the future counts as now, one older than `OLDEST` as that old: a wrong clock neither loses a
+    sign nor makes an old one look fresh. The raw body is kept, or its `output` where the rest is understood.
     """
     if not body or not (body.lstrip()[:1] == b"{" or content_type.startswith("application/json")):
         return Body(body)
@@ -74,7 +74,7 @@ def _count(value: object) -> float | None:
 
 
 def _time(value: object, now: float) -> float | None:
-    """Return epoch seconds of a number or an RFC 3339 text (UTC where it names no zone), held within bounds."""
+    """Return epoch seconds of a number or an RFC 3339 text (UTC if it names no zone), held within bounds."""
     at = _number(value)
     if isinstance(value, str) and len(value) <= 40:
         try:

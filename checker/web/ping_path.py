@@ -1,7 +1,7 @@
 """A ping's address, read: `/ping/<uuid>`, `/ping/<key>/<slug>` and their suffixes. Pure, and it never raises.
 
-The grammar, statuses and texts are those of Healthchecks (hc/api/urls.py and views.py of that project), so that
-its clients work unchanged; `/api/ping/<slug>` is PulseMon's shape, for servers that allow open slugs.
+The grammar, statuses and texts are those of Healthchecks (hc/api/urls.py and views.py of that project), so
+that its clients work unchanged; `/api/ping/<slug>` is PulseMon's shape, for servers that allow open slugs.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _OPEN = re.compile(rf"/api/ping/(?P<slug>[-a-zA-Z0-9_]+){_SUFFIX}", re.ASCII)
 class Target:
     """What a ping's address means: by `token`, by `key` and `slug`, or by `slug` alone (`open`).
 
-    `rid` is empty or a lower-case uuid with dashes; `fault` is a text that must be answered with 400, but only
-    once the monitor is known to exist (Healthchecks says 404 first).
+    `rid` is empty or a lower-case uuid with dashes; `fault` is a text that must be answered with 400, but
+    only once the monitor is known to exist (Healthchecks says 404 first).
     """
 
     kind: PingKind

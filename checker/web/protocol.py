@@ -1,4 +1,4 @@
-"""HTTP connections with deadlines of our own: uvicorn alone never drops a client that drips a header byte a second."""
+"""HTTP connections with deadlines of our own: uvicorn never drops a client that drips a byte a second."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CONNECTION_LIMIT = 4000  # open connections; beyond it the longest idle one make
 class BoundedProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 with a deadline for each phase of a connection and a limit on their number.
 
-    Phases: waiting for headers, answering, draining an unread body; an idle kept-alive connection is uvicorn's own
-    keep-alive timeout. One timer a connection; a phase that ends in time costs one cancel.
+    Phases: waiting for headers, answering, draining an unread body; an idle kept-alive connection is
+    uvicorn's own keep-alive timeout. One timer a connection; a phase that ends in time costs one cancel.
     """
 
     header_deadline = HEADER_DEADLINE
@@ -87,7 +87,7 @@ class BoundedProtocol(H11Protocol):
 
 
 def _drop_an_idle_one(newcomer: BoundedProtocol) -> bool:
-    """Abort a connection that is not being answered, to make room for `newcomer`; tell whether there was one."""
+    """Abort a connection that is not being answered to make room; tell whether there was one."""
     for connection in newcomer.connections:
         if connection is not newcomer and isinstance(connection, BoundedProtocol) and not connection.busy:
             connection.transport.abort()

@@ -1,0 +1,211 @@
+"""Read-only queries for the dashboard, `status` and the API. Each takes a `Connection` first; none writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from checker.model import Incident, Kind, MonitorSpec, MonitorState, Severity
+from checker.store import codec
+from checker.store.tables import channel_state, incident, member, monitor, node, outbox, state
+
+RECENT = 10  # resolved incidents on the dashboard
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A monitor as it stands, an endpoint with its components (sorted by name)."""
+
+    id: int
+    spec: MonitorSpec
+    state: MonitorState
+    components: tuple[Watched, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """What became of a channel's deliveries; `waiting` counts what is owed and not sent yet."""
+
+    name: str
+    kind: str = ""
+    broken_since: float | None = None
+    last_sent_at: float | None = None
+    last_error_at: float | None = None
+    last_error: str = ""
+    waiting: int = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last try to deliver failed."""
+        return self.last_error_at is not None and self.last_error_at > (self.last_sent_at or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One row of the outbox, without what it says."""
+
+    id: int
+    incident_id: int | None
+    channel: str
+    event: str
+    created_at: float
+    not_before: float
+    attempts: int
+    sent_at: float | None
+    gave_up_at: float | None
+    last_error: str
+
+    @property
+    def status(self) -> str:
+        """One word: "sent", "gave up" or "waiting"."""
+        return "sent" if self.sent_at is not None else "gave up" if self.gave_up_at is not None else "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A checker process that uses this store, by its own last sign."""
+
+    name: str
+    started_at: float
+    seen_at: float
+    clean_stop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All that the dashboard shows, read in one transaction."""
+
+    monitors: tuple[Watched, ...]
+    open: tuple[Incident, ...] = ()
+    recent: tuple[Incident, ...] = ()
+    channels: tuple[ChannelView, ...] = ()
+    nodes: tuple[NodeView, ...] = ()
+
+
+def overview(conn: Connection, channels: Mapping[str, str]) -> Overview:
+    """Return everything at once; `channels` are the configured ones, name to kind."""
+    return Overview(
+        monitors=watched(conn),
+        open=incidents(conn, resolved=False, limit=200),
+        recent=incidents(conn, resolved=True, limit=RECENT),
+        channels=channel_views(conn, channels),
+        nodes=nodes(conn),
+    )
+
+
+def watched(conn: Connection) -> tuple[Watched, ...]:
+    """Return every live endpoint (with its components) and heartbeat, endpoints first, by name."""
+    query = (
+        select(monitor, state.c.state, state.c.since, state.c.deadline, state.c.data)
+        .join(state, state.c.monitor_id == monitor.c.id, isouter=True)
+        .where(monitor.c.removed_at.is_(None))
+    )
+    rows = conn.execute(query).all()
+    names = {row.id: row.name for row in rows if row.parent_id is None}
+    parts: dict[int, list[Watched]] = defaultdict(list)
+    for row in rows:
+        if row.parent_id in names:
+            parts[row.parent_id].append(_watched(row, names[row.parent_id], ()))
+    tops = (row for row in rows if row.parent_id is None)
+    found = (_watched(row, "", sorted(parts[row.id], key=_name)) for row in tops)
+    return tuple(sorted(found, key=lambda each: (each.spec.kind is not Kind.ENDPOINT, _name(each))))
+
+
+def _name(each: Watched) -> str:
+    return each.spec.name
+
+
+def _watched(row: Row[Any], parent: str, components: Iterable[Watched]) -> Watched:
+    spec = codec.spec_of(
+        row.spec,
+        kind=row.kind,
+        name=row.name,
+        slug=row.slug,
+        token=row.token,
+        parent=parent,
+        source=row.source,
+    )
+    if row.data is None:
+        return Watched(row.id, spec, MonitorState(), tuple(components))
+    current = codec.state_of(row.state, row.since, row.deadline, row.data)
+    return Watched(row.id, spec, current, tuple(components))
+
+
+def incidents(conn: Connection, *, resolved: bool | None, limit: int) -> tuple[Incident, ...]:
+    """Return incidents with their members, the newest first; `resolved` None means both kinds."""
+    query = select(incident).order_by(incident.c.id.desc()).limit(limit)
+    if resolved is not None:
+        ended = incident.c.resolved_at
+        query = query.where(ended.is_not(None) if resolved else ended.is_(None))
+    rows = conn.execute(query).mappings().all()
+    people = _members(conn, [row["id"] for row in rows])
+    return tuple(
+        Incident(
+            id=row["id"],
+            group=row["group"],
+            dedup_key=row["dedup_key"],
+            title=row["title"],
+            cause=row["cause"],
+            since=row["since"],
+            severity=Severity(row["severity"]),
+            resolved_at=row["resolved_at"],
+            acknowledged_at=row["acknowledged_at"],
+            members=tuple(codec.member_of(each) for each in people[row["id"]]),
+            suppressed=tuple(row["suppressed"] or ()),
+        )
+        for row in rows
+    )
+
+
+def _members(conn: Connection, ids: Sequence[int]) -> Mapping[int, list[Mapping[str, Any]]]:
+    found: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    query = select(member).where(member.c.incident_id.in_(ids)).order_by(member.c.since, member.c.name)
+    for row in conn.execute(query).mappings() if ids else ():
+        found[row["incident_id"]].append(dict(row))
+    return found
+
+
+def channel_views(conn: Connection, channels: Mapping[str, str]) -> tuple[ChannelView, ...]:
+    """Return the configured channels (name to kind) with what became of their deliveries."""
+    states = {row.name: row for row in conn.execute(select(channel_state))}
+    waiting = dict(conn.execute(_waiting()).tuples().all())
+    return tuple(
+        _channel(name, kind, states.get(name), waiting.get(name, 0)) for name, kind in channels.items()
+    )
+
+
+def _waiting() -> Any:
+    owed = outbox.c.sent_at.is_(None) & outbox.c.gave_up_at.is_(None)
+    return select(outbox.c.channel, func.count()).where(owed).group_by(outbox.c.channel)
+
+
+def _channel(name: str, kind: str, row: Row[Any] | None, waiting: int) -> ChannelView:
+    if row is None:
+        return ChannelView(name, kind, waiting=waiting)
+    return ChannelView(
+        name=name,
+        kind=kind,
+        broken_since=row.broken_since,
+        last_sent_at=row.last_sent_at,
+        last_error_at=row.last_error_at,
+        last_error=row.last_error or "",
+        waiting=waiting,
+    )
+
+
+def deliveries(conn: Connection, *, limit: int) -> tuple[Delivery, ...]:
+    """Return the newest rows of the outbox."""
+    names = tuple(Delivery.__dataclass_fields__)
+    query = select(*(outbox.c[name] for name in names)).order_by(outbox.c.id.desc()).limit(limit)
+    rows = conn.execute(query).mappings()
+    return tuple(Delivery(**{**row, "last_error": row["last_error"] or ""}) for row in rows)
+
+
+def nodes(conn: Connection) -> tuple[NodeView, ...]:
+    """Return the checker processes that ever used this store, the latest seen first."""
+    query = select(node.c.name, node.c.started_at, node.c.seen_at, node.c.clean_stop)
+    return tuple(NodeView(*row) for row in conn.execute(query.order_by(node.c.seen_at.desc())).tuples())

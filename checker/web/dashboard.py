@@ -1,0 +1,99 @@
+"""The pages for people: the dashboard, the public status page, badges, and a reading of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from markupsafe import escape
+
+from checker.model import Kind, State
+from checker.slugs import slug as slug_of
+from checker.store.views import Watched, watched
+from checker.web.context import Context
+from checker.web.pages import render
+from checker.web.present import LOOKS, Look, page, verdict, worst
+
+BADGE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{name}: {word}">'
+    '<title>{name}: {word}</title><rect width="{width}" height="20" rx="4" fill="#3b4654"/>'
+    '<path d="M{left} 0h{most}a4 4 0 0 1 4 4v12a4 4 0 0 1-4 4h-{most}z" fill="{colour}"/>'
+    '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
+    '<text x="7" y="14">{name}</text><text x="{text}" y="14">{word}</text></g></svg>'
+)
+COLOURS = {"ok": "#177245", "warn": "#a86a00", "bad": "#b3261e", "mute": "#6b7785"}
+
+
+def router(context: Context) -> APIRouter:
+    """Return the routes of the pages."""
+    pages = APIRouter(include_in_schema=False)
+
+    @pages.get("/", response_class=HTMLResponse)
+    async def dashboard() -> HTMLResponse:
+        overview = await context.overview()
+        server = context.config().server
+        content = page(
+            overview,
+            now=context.clock(),
+            notices=context.notices(),
+            ping_url=f"{(server.public_url or '').rstrip('/')}/ping/<ping_key>/my-job?create=1",
+            node=context.node,
+        )
+        return render("dashboard.html", page=content, tone=content.verdict.tone)
+
+    @pages.get("/status", response_class=HTMLResponse)
+    async def status() -> HTMLResponse:
+        monitors = await context.store.read(watched)
+        rows = [{"name": monitor.spec.name, "state": LOOKS[worst(monitor)]} for monitor in monitors]
+        said = verdict(monitors)
+        return render("status.html", verdict=said, rows=rows, now=context.clock(), tone=said.tone)
+
+    @pages.get("/status/{slug}")
+    async def one(slug: str) -> PlainTextResponse:
+        state = worst(await _find(context, slug))
+        return PlainTextResponse(state.value, status_code=503 if state is State.DOWN else 200)
+
+    @pages.get("/badge/{slug}.svg")
+    async def badge(slug: str) -> Response:
+        monitor = await _find(context, slug)
+        return Response(_badge(monitor.spec.name, LOOKS[worst(monitor)]), media_type="image/svg+xml")
+
+    @pages.get("/docs", response_class=HTMLResponse)
+    async def docs(request: Request) -> HTMLResponse:
+        return render("docs.html", schema=request.app.openapi(), example=_example)
+
+    return pages
+
+
+async def _find(context: Context, name: str) -> Watched:
+    """Return the monitor of that name or slug; raises 404."""
+    monitors = await context.store.read(watched)
+    exact = [monitor for monitor in monitors if name == monitor.spec.name]
+    similar = [monitor for monitor in monitors if slug_of(name) == slug_of(monitor.spec.name)]
+    found = exact or sorted(similar, key=lambda monitor: monitor.spec.kind is not Kind.HEARTBEAT)
+    if not found:
+        raise HTTPException(404, "no monitor of that name")
+    return found[0]
+
+
+def _badge(name: str, look: Look) -> str:
+    name = name[:60]
+    left = 14 + 7 * len(name)
+    width = left + 14 + 7 * len(look.label)
+    return BADGE.format(
+        name=escape(name),
+        word=look.label,
+        colour=COLOURS[look.tone],
+        left=left,
+        most=width - left - 4,
+        width=width,
+        text=left + 7,
+    )
+
+
+def _example(path: str, operation: dict[str, Any]) -> str:
+    """Return a curl line for an operation of the OpenAPI document."""
+    token = ' -H "Authorization: Bearer $CHECKER_ADMIN_TOKEN"' if operation.get("security") else ""
+    return f"curl -fsS{token} {quote(path, safe='/{}')}"

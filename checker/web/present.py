@@ -1,0 +1,347 @@
+"""What was read from the store, turned into what a person reads: a verdict, troubles, tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checker.model import Incident, Kind, State
+from checker.schedule import describe
+from checker.store.views import ChannelView, Overview, Watched
+from healthkit.durations import humanize
+
+SHOWN = 500  # working heartbeats on the page; those that are not working are always shown
+AFFECTED = 6  # names in an incident's row
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a state is shown: its colour's name and its word."""
+
+    tone: str
+    label: str
+
+
+LOOKS = {
+    State.UP: Look("ok", "working"),
+    State.WARN: Look("warn", "degraded"),
+    State.GRACE: Look("warn", "late"),
+    State.DOWN: Look("bad", "down"),
+    State.NEW: Look("mute", "no sign yet"),
+    State.PAUSED: Look("mute", "paused"),
+}
+TROUBLED = (State.DOWN, State.WARN)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The one sentence on top; `word` is "down", "warn", "new" or "up", for programs."""
+
+    word: str
+    text: str
+    detail: str
+
+    @property
+    def tone(self) -> str:
+        """The colour's name."""
+        return {"down": "bad", "warn": "warn", "new": "mute", "up": "ok"}[self.word]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A banner: something about the checker itself that a person should know."""
+
+    tone: str
+    title: str
+    text: str
+
+
+def worst(watched: Watched) -> State:
+    """Return the state a monitor counts with: its own, or a worse one of its components."""
+    order = [State.DOWN, State.WARN, State.GRACE, State.NEW, State.UP]
+    own = watched.state.state
+    if own is State.PAUSED:
+        return own
+    parts = [part.state.state for part in watched.components if part.state.state is not State.PAUSED]
+    seen = [own, *(part for part in parts if part in TROUBLED)]
+    return min(seen, key=order.index)
+
+
+def verdict(monitors: Sequence[Watched]) -> Verdict:
+    """Return what to say of all monitors together; an endpoint counts once, with its components."""
+    states = [worst(monitor) for monitor in monitors]
+    count = {state: states.count(state) for state in State}
+    alive = len(states) - count[State.PAUSED]
+    detail = _detail(monitors, count)
+    if count[State.DOWN]:
+        verb = "thing is" if count[State.DOWN] == 1 else "things are"
+        return Verdict("down", f"{count[State.DOWN]} {verb} down", detail)
+    if count[State.WARN]:
+        verb = "thing is" if count[State.WARN] == 1 else "things are"
+        return Verdict("warn", f"{count[State.WARN]} {verb} degraded, nothing is down", detail)
+    if not alive:
+        text = "Nothing is watched yet" if not states else "Everything is paused"
+        return Verdict("new", text, detail)
+    if count[State.NEW] == alive:
+        return Verdict("new", "Waiting for the first signs", detail)
+    working = alive - count[State.NEW]
+    if working < alive:
+        return Verdict("up", f"{working} of {alive} are working, the rest gave no sign yet", detail)
+    return Verdict("up", "It is working" if alive == 1 else f"All {alive} are working", detail)
+
+
+def _detail(monitors: Sequence[Watched], count: dict[State, int]) -> str:
+    down = [monitor.spec.name for monitor in monitors if worst(monitor) is State.DOWN]
+    if down:
+        return _names(down)
+    words = [(State.GRACE, "late"), (State.NEW, "without a sign yet"), (State.PAUSED, "paused")]
+    said = [f"{count[state]} {word}" for state, word in words if count[state]]
+    return (
+        ", ".join(said)
+        if said
+        else f"{len(monitors)} watched"
+        if monitors
+        else "Add an endpoint or a heartbeat."
+    )
+
+
+def _names(names: Sequence[str], limit: int = AFFECTED) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def as_json(overview: Overview) -> dict[str, Any]:
+    """Return the document of `/api/status` and of `healthkit-checker status --json`."""
+    said = verdict(overview.monitors)
+    return {
+        "verdict": said.word,
+        "summary": said.text,
+        "monitors": [_monitor_json(monitor) for monitor in overview.monitors],
+    }
+
+
+def _monitor_json(monitor: Watched) -> dict[str, Any]:
+    document = {"name": monitor.spec.name, "kind": monitor.spec.kind.value, **_state_json(monitor)}
+    if monitor.spec.kind is Kind.HEARTBEAT:
+        document["started"] = monitor.state.started
+    parts = [{"name": part.spec.name, **_state_json(part)} for part in monitor.components]
+    return document | {"components": parts}
+
+
+def _state_json(watched: Watched) -> dict[str, Any]:
+    state = watched.state
+    return {
+        "state": state.state.value,
+        "since": state.since,
+        "reason": state.reason,
+        "cause": state.cause.value,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything the dashboard shows."""
+
+    now: float
+    verdict: Verdict
+    notices: Sequence[Notice]
+    tiles: Sequence[dict[str, str]]
+    troubles: Sequence[dict[str, Any]]
+    incidents: Sequence[dict[str, Any]]
+    endpoints: Sequence[dict[str, Any]]
+    heartbeats: Sequence[dict[str, Any]]
+    more_heartbeats: int
+    channels: Sequence[dict[str, Any]]
+    recent: Sequence[Incident]
+    ping_url: str
+    node: str
+
+
+def page(
+    overview: Overview, *, now: float, notices: Iterable[Notice] = (), ping_url: str = "", node: str = ""
+) -> Page:
+    """Return the dashboard's content at `now`."""
+    endpoints = [monitor for monitor in overview.monitors if monitor.spec.kind is Kind.ENDPOINT]
+    heartbeats = [monitor for monitor in overview.monitors if monitor.spec.kind is Kind.HEARTBEAT]
+    calm = [job for job in heartbeats if job.state.state not in TROUBLED]
+    shown = [job for job in heartbeats if job.state.state in TROUBLED] + calm[:SHOWN]
+    acknowledged = {incident.group for incident in overview.open if incident.acknowledged_at}
+    return Page(
+        now=now,
+        verdict=verdict(overview.monitors),
+        notices=tuple(notices),
+        tiles=_tiles(overview, endpoints, heartbeats, now),
+        troubles=[_trouble(m, acknowledged) for m in _by_badness(overview.monitors) if worst(m) in TROUBLED],
+        incidents=[_incident(incident) for incident in overview.open],
+        endpoints=[_endpoint(monitor, now) for monitor in endpoints],
+        heartbeats=[_heartbeat(monitor, now) for monitor in shown],
+        more_heartbeats=len(heartbeats) - len(shown),
+        channels=[_channel(channel) for channel in overview.channels],
+        recent=overview.recent,
+        ping_url=ping_url,
+        node=node,
+    )
+
+
+def _by_badness(monitors: Iterable[Watched]) -> list[Watched]:
+    return sorted(monitors, key=lambda m: (worst(m) is not State.DOWN, m.state.since, m.spec.name))
+
+
+def _tiles(
+    overview: Overview, endpoints: Sequence[Watched], heartbeats: Sequence[Watched], now: float
+) -> list[dict[str, str]]:
+    broken = [channel.name for channel in overview.channels if channel.broken_since is not None]
+    sent = [channel.last_sent_at for channel in overview.channels if channel.last_sent_at is not None]
+    alerts = {
+        "title": "Alerts",
+        "tone": "bad" if broken else "ok",
+        "figure": str(len(overview.open)),
+        "text": "open incident" if len(overview.open) == 1 else "open incidents",
+        "note": f"broken channel: {_names(broken)}" if broken else "",
+    }
+    if sent and not broken:
+        alerts["note"] = f"last delivered {humanize(max(0.0, now - max(sent)))} ago"
+    return [
+        _share("Availability", endpoints, "answering and able", "no endpoint yet"),
+        _share("Execution", heartbeats, "jobs and workers on time", "no heartbeat yet"),
+        alerts,
+    ]
+
+
+def _share(title: str, monitors: Sequence[Watched], words: str, none: str) -> dict[str, str]:
+    states = [worst(monitor) for monitor in monitors]
+    live = [state for state in states if state is not State.PAUSED]
+    good = sum(state in (State.UP, State.GRACE) for state in live)
+    tone = "bad" if State.DOWN in live else "warn" if State.WARN in live else "ok" if good else "mute"
+    late = live.count(State.GRACE)
+    quiet = live.count(State.NEW)
+    notes = [f"{late} late" if late else "", f"{quiet} without a sign yet" if quiet else ""]
+    paused = len(states) - len(live)
+    notes.append(f"{paused} paused" if paused else "")
+    if not monitors:
+        return {"title": title, "tone": "mute", "figure": "", "text": none, "note": ""}
+    figure = f"{good} of {len(live)}"
+    return {
+        "title": title,
+        "tone": tone,
+        "figure": figure,
+        "text": words,
+        "note": ", ".join(filter(None, notes)),
+    }
+
+
+def _trouble(monitor: Watched, acknowledged: set[str]) -> dict[str, Any]:
+    bad = [part for part in _by_badness(monitor.components) if part.state.state in TROUBLED]
+    own = monitor.state if monitor.state.state in TROUBLED else None
+    began = [part.state.since for part in bad] + ([own.since] if own else [])
+    return {
+        "name": monitor.spec.name,
+        "kind": monitor.spec.kind.value,
+        "state": LOOKS[worst(monitor)],
+        "since": min(began, default=0.0),
+        "reason": own.reason if own else "",
+        "parts": [_part(part) for part in bad],
+        "acknowledged": monitor.spec.name in acknowledged,
+    }
+
+
+def _part(part: Watched) -> dict[str, Any]:
+    return {
+        "name": part.spec.name,
+        "state": LOOKS[part.state.state],
+        "since": part.state.since,
+        "reason": part.state.reason,
+        "reading": _reading(part.state.value, part.state.unit),
+    }
+
+
+def _reading(value: Any, unit: str | None) -> str:
+    """Return a component's value in a few characters."""
+    if value is None or isinstance(value, dict | list):
+        return ""
+    if isinstance(value, float):
+        value = f"{value:.4g}"
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = f"{value:,}"
+    return f"{str(value)[:60]} {str(unit or '')[:20]}".strip()
+
+
+def _endpoint(monitor: Watched, now: float) -> dict[str, Any]:
+    state = monitor.state
+    facts = [f"for {humanize(max(0.0, now - state.since))}"] if state.since else []
+    if state.latency is not None:
+        facts.append(f"answered in {humanize(state.latency)}")
+    if state.last_seen:
+        facts.append(f"asked {humanize(max(0.0, now - state.last_seen))} ago")
+    return {
+        "name": monitor.spec.name,
+        "address": _address(monitor.spec.url),
+        "state": LOOKS[state.state],
+        "reason": state.reason,
+        "facts": facts,
+        "parts": [_part(part) for part in monitor.components],
+    }
+
+
+def _address(url: str) -> str:
+    """Return a url without what may be secret in it: user, password, query and fragment."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    path = path.split("?")[0].split("#")[0]
+    return f"{scheme}{separator}{host.rpartition('@')[2].split('?')[0]}{slash}{path}"
+
+
+def _heartbeat(monitor: Watched, now: float) -> dict[str, Any]:
+    state, spec = monitor.state, monitor.spec
+    due = "" if state.due_at is None else _due(state.due_at - now)
+    progress = [] if state.processed is None else [f"{state.processed:,.0f} processed"]
+    if state.backlog is not None:
+        progress.append(f"{state.backlog:,.0f} waiting")
+    return {
+        "name": spec.name,
+        "schedule": describe(spec.schedule) if spec.schedule else "",
+        "state": LOOKS[state.state],
+        "running": max(0.0, now - state.runs[0][1]) if state.runs else None,
+        "last_seen": state.last_seen,
+        "duration": "" if state.last_duration is None else humanize(state.last_duration),
+        "due": due if state.state is not State.PAUSED else "",
+        "reason": state.reason,
+        "progress": ", ".join(progress),
+    }
+
+
+def _due(left: float) -> str:
+    return f"in {humanize(left)}" if left >= 0 else f"{humanize(-left)} overdue"
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    names = [member.name for member in incident.members if member.resolved_at is None]
+    return {
+        "id": incident.id,
+        "title": incident.title,
+        "cause": incident.cause,
+        "severity": incident.severity.value,
+        "since": incident.since,
+        "acknowledged_at": incident.acknowledged_at,
+        "affected": names[:AFFECTED],
+        "more": max(0, len(names) - AFFECTED),
+    }
+
+
+def _channel(channel: ChannelView) -> dict[str, Any]:
+    look = Look("ok", "working") if channel.last_sent_at else Look("mute", "not used yet")
+    if channel.broken_since is not None:
+        look = Look("bad", "broken")
+    elif channel.failing:
+        look = Look("warn", "retrying")
+    trouble = channel.broken_since is not None or channel.failing
+    return {
+        "name": channel.name,
+        "kind": channel.kind,
+        "state": look,
+        "last_sent_at": channel.last_sent_at,
+        "waiting": channel.waiting,
+        "error": channel.last_error if trouble else "",
+        "error_at": channel.last_error_at,
+    }
