@@ -1,8 +1,8 @@
 """When the next sign is due: interval, cron or OnCalendar. Pure: `next_due(schedule, after)`.
 
 Daylight saving: a cron line that names its hour fires once on the day an hour repeats, and right after the
-gap on the day it is skipped, as Debian's cron does; a line with a `*` hour follows real time. OnCalendar lines
-do the same, except that a skipped time is skipped, as systemd does.
+gap on the day it is skipped, as Debian's cron does; a line with a `*` hour follows real time. OnCalendar does
+the same, except that a skipped time is skipped, as systemd does.
 """
 
 from __future__ import annotations
