@@ -1,4 +1,4 @@
-"""Run every measurement: `python -m bench [--quick]`. Each one also runs alone: `python -m bench.NAME [--quick]`."""
+"""Run every measurement: `python -m bench [--quick]`; each also runs alone: `python -m bench.NAME`."""
 
 from __future__ import annotations
 

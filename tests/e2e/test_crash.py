@@ -19,7 +19,7 @@ ONE = '[[heartbeat]]\nname = "nightly"\nevery = "1h"\n'
 
 
 def test_an_alert_that_was_not_sent_before_kill_9_arrives_after_the_restart(tmp_path: Path) -> None:
-    """The receiver hangs: the alert is certainly decided, and certainly not delivered, when the checker dies."""
+    """The receiver hangs: the alert is decided, and not delivered, when the checker dies."""
     with Alerts(default=Answer(fault="hang")) as alerts:
         checker = RunningChecker(tmp_path, alerts.url, ONE, free_port()).start()
         try:

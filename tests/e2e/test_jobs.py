@@ -1,4 +1,4 @@
-"""Jobs under a real checker: each way to go wrong gives one alert that says which; a slow batch gives none."""
+"""Jobs under a real checker: each way to go wrong gives one alert that says which; a slow batch none."""
 
 from __future__ import annotations
 
