@@ -18,7 +18,7 @@ Duration = float | int | str | timedelta
 def seconds(value: Duration, *, what: str = "duration") -> float:
     """Return a duration in seconds.
 
-    Takes a number (seconds), a `timedelta`, or text such as `"250ms"`, `"90s"`, `"5m"`, `"1h30m"`, `"2d"`, `"1w"`.
+    Takes a number (seconds), a `timedelta`, or text such as `"250ms"`, `"90s"`, `"5m"`, `"1h30m"`, `"2d"`.
     Raises `ConfigurationError`, naming `what`, for anything else, for a negative, and for NaN or infinity.
     """
     if isinstance(value, timedelta):
@@ -38,7 +38,7 @@ def seconds(value: Duration, *, what: str = "duration") -> float:
 
 
 def humanize(duration: float) -> str:
-    """Return seconds as a person says them, in at most two units: `0.25 s`, `12 s`, `4 min`, `2 h 5 min`, `3 d 4 h`."""
+    """Return seconds as a person says them, in at most two units: `0.25 s`, `12 s`, `4 min`, `2 h 5 min`."""
     if duration < 10:
         return f"{duration:.2g} s" if duration < 1 else f"{duration:.3g} s".replace(".0 s", " s")
     left = round(duration)

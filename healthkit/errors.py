@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 
-class Outcome(Exception):  # noqa: N818 - an outcome of a check, not an error of the library
+class Outcome(Exception):
     """Base of `Warn` and `Fail`: the text is shown to whoever may see details.
 
     `value` becomes the reading's observed value; keyword details become keys of their own in the document.
     """
 
-    def __init__(self, reason: str = "", /, *, value: Any = None, unit: str | None = None, **details: Any) -> None:
+    def __init__(
+        self, reason: str = "", /, *, value: Any = None, unit: str | None = None, **details: Any
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.value = value

@@ -17,7 +17,8 @@ class Result:
     """What a check returns when it has more to tell than a bare value.
 
     `value` and `unit` become `observedValue` and `observedUnit`; `output` is the reason (omitted on pass);
-    `details` become keys of their own in the document; `component_id` tells several results of one check apart.
+    `details` become keys of their own in the document; `component_id` tells several results of one check
+    apart.
     """
 
     value: Any = None
@@ -32,17 +33,19 @@ class Result:
 class Probe(Protocol):
     """The shape of the ready-made checks in `healthkit.checks`; a plain function needs none of this.
 
-    Optional attributes, read once at registration with `getattr`: `timeout` and `fresh_for` (seconds, defaults for
-    `Health.add`), `component_type` ("datastore", "system", "component"), `critical` (default True), `tags`,
-    `identity` (the shared thing it depends on, e.g. "postgres:orders").
-    Optional method `abort()`: called from another thread once a run is over its timeout; ends the hung call if it can.
+    Optional attributes, read once at registration with `getattr`: `timeout` and `fresh_for`
+    (durations, defaults for `Health.add`), `component_type` ("datastore", "system", "component"), `critical`
+    (default True), `tags`, `identity` (the shared thing it depends on, e.g. "postgres:orders"), `depends_on`,
+    `description`, `on_app_loop`.
+    Optional method `abort()`: called from another thread once a run is over its timeout; ends the hung call
+    if it can.
     """
 
     name: str
     measurement: str
 
     def __call__(self) -> Any:
-        """Run once; sync or async. Return None, a JSON value, a `Result` or a list of them; raise `Warn` or `Fail`."""
+        """Run once; sync or async. Return None, a JSON value, `Result`s; raise `Warn` or `Fail`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,9 @@ class Check:
 class Reading:
     """What one run of one check said.
 
-    `time` is when it was read (epoch seconds), `duration` how long the run took (seconds). `output` is the reason,
-    empty on pass. `results` holds the parts when a check returned several, each with its `component_id`.
+    `time` is when it was read (epoch seconds), `duration` how long the run took (seconds). `output` is the
+    reason, empty on pass. `results` holds the parts when a check returned several, each with its
+    `component_id`.
     """
 
     check: Check
