@@ -1,4 +1,4 @@
-"""The tables. Times are epoch seconds (UTC) in doubles: comparable, indexable and equal on SQLite and PostgreSQL."""
+"""The tables. Times are epoch seconds (UTC) in doubles: equal and indexable on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -39,18 +39,37 @@ monitor = Table(
     Column("name", Text, nullable=False),
     Column("parent_id", _Id, ForeignKey("monitor.id", ondelete="CASCADE"), nullable=True),
     Column("slug", Text, nullable=False, server_default=""),
-    Column("token", String(36), nullable=True, unique=True),
+    Column("token", String(36), nullable=True, unique=True),  # the uuid in a heartbeat's ping URL
     Column("source", String(8), nullable=False),
     Column("spec", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("removed_at", Double, nullable=True),  # gone from the file: history is kept
 )
-Index("uq_monitor_top", monitor.c.kind, monitor.c.name, unique=True, sqlite_where=monitor.c.parent_id.is_(None),
-      postgresql_where=monitor.c.parent_id.is_(None))
-Index("uq_monitor_component", monitor.c.parent_id, monitor.c.name, unique=True,
-      sqlite_where=monitor.c.parent_id.is_not(None), postgresql_where=monitor.c.parent_id.is_not(None))
-Index("uq_monitor_slug", monitor.c.slug, unique=True, sqlite_where=monitor.c.kind == "heartbeat",
-      postgresql_where=monitor.c.kind == "heartbeat")
+Index(
+    "uq_monitor_top",
+    monitor.c.kind,
+    monitor.c.name,
+    unique=True,
+    sqlite_where=monitor.c.parent_id.is_(None),
+    postgresql_where=monitor.c.parent_id.is_(None),
+)
+Index(
+    "uq_monitor_component",
+    monitor.c.parent_id,
+    monitor.c.name,
+    unique=True,
+    sqlite_where=monitor.c.parent_id.is_not(None),
+    postgresql_where=monitor.c.parent_id.is_not(None),
+)
+# One heartbeat a slug: what makes two concurrent `create=1` give one monitor. A removed one frees its slug.
+_live_heartbeat = (monitor.c.kind == "heartbeat") & monitor.c.removed_at.is_(None)
+Index(
+    "uq_monitor_slug",
+    monitor.c.slug,
+    unique=True,
+    sqlite_where=_live_heartbeat,
+    postgresql_where=_live_heartbeat,
+)
 
 state = Table(
     "monitor_state",
@@ -59,10 +78,19 @@ state = Table(
     Column("state", String(8), nullable=False),
     Column("since", Double, nullable=False),
     Column("deadline", Double, nullable=True),
-    Column("data", JSON, nullable=False),  # the rest of MonitorState, by codec.py
+    Column(
+        "data", Text, nullable=False
+    ),  # the rest of MonitorState, by codec.py: read it with `codec.state_of`
 )
-Index("ix_monitor_state_deadline", state.c.deadline, sqlite_where=state.c.deadline.is_not(None),
-      postgresql_where=state.c.deadline.is_not(None))
+Index(
+    "ix_monitor_state_deadline",
+    state.c.deadline,
+    sqlite_where=state.c.deadline.is_not(None),
+    postgresql_where=state.c.deadline.is_not(None),
+)
+# The few that are not well: what the assembler looks at to be right even where a change was lost.
+_troubled = state.c.state.in_(["down", "warn"])
+Index("ix_monitor_state_troubled", state.c.monitor_id, sqlite_where=_troubled, postgresql_where=_troubled)
 
 ping = Table(
     "ping",
@@ -110,8 +138,12 @@ change = Table(
     Column("evidence", JSON, nullable=False),
     Column("judged_at", Double, nullable=True),
 )
-Index("ix_change_unjudged", change.c.id, sqlite_where=change.c.judged_at.is_(None),
-      postgresql_where=change.c.judged_at.is_(None))
+Index(
+    "ix_change_unjudged",
+    change.c.id,
+    sqlite_where=change.c.judged_at.is_(None),
+    postgresql_where=change.c.judged_at.is_(None),
+)
 Index("ix_change_monitor_id_at", change.c.monitor_id, change.c.at)
 
 incident = Table(
@@ -128,9 +160,15 @@ incident = Table(
     Column("resolved_at", Double, nullable=True),
     Column("acknowledged_at", Double, nullable=True),
     Column("acknowledged_by", Text, nullable=True),
+    Column("suppressed", JSON, nullable=False),  # full names of monitors that this cause explains
 )
-Index("uq_incident_open", incident.c.group, unique=True, sqlite_where=incident.c.resolved_at.is_(None),
-      postgresql_where=incident.c.resolved_at.is_(None))
+Index(
+    "uq_incident_open",
+    incident.c.group,
+    unique=True,
+    sqlite_where=incident.c.resolved_at.is_(None),
+    postgresql_where=incident.c.resolved_at.is_(None),
+)
 
 member = Table(
     "incident_member",
@@ -152,6 +190,9 @@ outbox = Table(
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("incident_id", _Id, ForeignKey("incident.id", ondelete="CASCADE"), nullable=True),
     Column("channel", Text, nullable=False),
+    Column(
+        "dedup_key", String(255), nullable=False
+    ),  # rows of one key and channel are sent in the order of their ids
     Column("event", String(8), nullable=False),
     Column("notification", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
@@ -164,9 +205,17 @@ outbox = Table(
     Column("gave_up_at", Double, nullable=True),
     Column("last_error", Text, nullable=True),
 )
-Index("ix_outbox_waiting", outbox.c.not_before, sqlite_where=(outbox.c.sent_at.is_(None)) & (outbox.c.gave_up_at.is_(None)),
-      postgresql_where=(outbox.c.sent_at.is_(None)) & (outbox.c.gave_up_at.is_(None)))
-Index("ix_outbox_incident_id_channel", outbox.c.incident_id, outbox.c.channel, outbox.c.id)
+_waiting = outbox.c.sent_at.is_(None) & outbox.c.gave_up_at.is_(None)
+Index("ix_outbox_waiting", outbox.c.channel, outbox.c.id, sqlite_where=_waiting, postgresql_where=_waiting)
+Index(
+    "ix_outbox_order",
+    outbox.c.dedup_key,
+    outbox.c.channel,
+    outbox.c.id,
+    sqlite_where=_waiting,
+    postgresql_where=_waiting,
+)
+Index("ix_outbox_incident_id", outbox.c.incident_id)
 
 channel_state = Table(
     "channel_state",
@@ -183,7 +232,9 @@ lease = Table(
     metadata,
     Column("name", String(64), primary_key=True),  # "assembler", ...
     Column("owner", String(64), nullable=False),
-    Column("epoch", Integer, nullable=False),  # fences a zombie: it is in the WHERE of every write under the lease
+    Column(
+        "epoch", Integer, nullable=False
+    ),  # fences a zombie: it is in the WHERE of every write under the lease
     Column("until", Double, nullable=False),
 )
 

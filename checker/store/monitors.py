@@ -1,0 +1,325 @@
+"""Monitors as rows: what the configuration says, what was found, what was made by a ping."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from checker.model import Cause, Change, Kind, MonitorSpec, MonitorState, State
+from checker.schedule import Every
+from checker.state import initial, respecified
+from checker.store import codec, door
+from checker.store.bulk import among, ids, placeholder
+from checker.store.tables import monitor
+
+DAY, HOUR = 86_400.0, 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """A monitor's row: its id, its specification, and whether it is gone from the configuration."""
+
+    id: int
+    spec: MonitorSpec
+    parent_id: int | None = None
+    removed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a sync did, by full names: made for a diff that people read."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    revived: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return the diff, a line a monitor: `+ added`, `~ changed`, `- removed`, `+ back again`."""
+        groups = (
+            ("+", self.added, ""),
+            ("+", self.revived, " (back again)"),
+            ("~", self.changed, ""),
+            ("-", self.removed, " (its history is kept)"),
+        )
+        return [f"{sign} {name}{note}" for sign, names, note in groups for name in names]
+
+
+def component_spec(endpoint: MonitorSpec, key: str) -> MonitorSpec:
+    """Return the specification of an endpoint's component: its own name, all else as the endpoint has it."""
+    return MonitorSpec(
+        kind=Kind.COMPONENT,
+        name=key,
+        parent=endpoint.name,
+        tags=endpoint.tags,
+        channels=endpoint.channels,
+        source="auto",
+        fail_after=endpoint.fail_after,
+        recover_after=endpoint.recover_after,
+        every=endpoint.every,
+    )
+
+
+def auto_spec(slug: str) -> MonitorSpec:
+    """Return what `create=1` makes, as Healthchecks does: once a day, an hour's grace, every channel.
+
+    A start without an end alerts after the grace, too (Healthchecks: min(next expected, last start) + grace).
+    """
+    return MonitorSpec(
+        kind=Kind.HEARTBEAT,
+        name=slug,
+        slug=slug,
+        source="auto",
+        schedule=Every(DAY),
+        grace=HOUR,
+        max_runtime=HOUR,
+    )
+
+
+def load(conn: Connection, only: Iterable[int] | None = None, *, removed: bool = False) -> list[Monitor]:
+    """Return the monitors (or `only` those ids), endpoints before components; removed ones when asked for."""
+    query = select(monitor).order_by(monitor.c.parent_id.is_not(None), monitor.c.id)
+    if not removed:
+        query = query.where(monitor.c.removed_at.is_(None))
+    if only is not None:
+        wanted = sorted(only)
+        family = select(monitor.c.parent_id).where(monitor.c.id.in_(wanted), monitor.c.parent_id.is_not(None))
+        query = query.where(monitor.c.id.in_(wanted) | monitor.c.id.in_(family))
+    found: dict[int, Monitor] = {}
+    for row in conn.execute(query):
+        found[row.id] = _monitor(row, found)
+    return [each for each in found.values() if only is None or each.id in set(only)]
+
+
+def sync(conn: Connection, specs: Sequence[MonitorSpec], now: float) -> Synced:
+    """Make the rows say what the configuration says.
+
+    New ones are added in their initial state. Of changed ones the specification is replaced and the state
+    kept, a new schedule counting from now. Those no longer named are removed, their history kept, and leave
+    their incident; those named again come back. Monitors made by a ping or by the API are left alone, unless
+    the file now names them.
+    """
+    names = {(str(spec.kind), spec.name): spec for spec in specs}
+    rows = {
+        (row.kind, row.name): row
+        for row in conn.execute(select(monitor).where(monitor.c.parent_id.is_(None)).with_for_update())
+    }
+    removed = _remove(conn, [row for key, row in rows.items() if _is_to_go(row, key in names, specs)], now)
+    told: dict[str, list[str]] = {"added": [], "changed": [], "revived": []}
+    for key, spec in names.items():
+        what = _put(conn, rows.get(key), spec, now)
+        if what:
+            told[what].append(spec.full_name)
+    return Synced(removed=removed, **{what: tuple(each) for what, each in told.items()})
+
+
+def create_heartbeat(conn: Connection, slug: str, now: float) -> tuple[Monitor, bool]:
+    """Return the heartbeat with this slug, and whether it was made now; two at once make one."""
+    present = _live_slug(conn, slug)
+    if present is None:
+        spec = replace(auto_spec(slug), token=str(uuid.uuid4()))
+        gone = conn.execute(
+            select(monitor).where(
+                monitor.c.kind == "heartbeat", monitor.c.name == slug, monitor.c.removed_at.is_not(None)
+            )
+        ).first()
+        if gone is not None:
+            _put(conn, gone, spec, now)
+            return Monitor(gone.id, replace(spec, token=gone.token or spec.token)), True
+        made = _insert(conn, spec, None, now)
+        if made is not None:
+            return Monitor(made, spec), True
+        present = _live_slug(conn, slug)  # another node was faster
+    if present is None:
+        raise LookupError(f"heartbeat {slug!r}: another monitor has this name under another slug")
+    return present, False
+
+
+def ensure_components(conn: Connection, endpoint: Monitor, keys: Sequence[str], now: float) -> list[Monitor]:
+    """Return the components of these keys, making what is not there, or had gone; safe to repeat."""
+    made = []
+    for key in sorted(keys):
+        spec = component_spec(endpoint.spec, key)
+        found = _insert(conn, spec, endpoint.id, now)
+        if found is None:
+            found = _component(conn, endpoint.id, key)
+        made.append(Monitor(found, spec, endpoint.id))
+    return made
+
+
+def _monitor(row: Any, parents: Mapping[int, Monitor]) -> Monitor:
+    if row.parent_id is not None and row.parent_id in parents:
+        spec = component_spec(parents[row.parent_id].spec, row.name)
+    else:
+        spec = codec.spec_of(
+            row.spec,
+            kind=row.kind,
+            name=row.name,
+            slug=row.slug,
+            token=row.token,
+            parent="",
+            source=row.source,
+        )
+    return Monitor(row.id, spec, row.parent_id, row.removed_at)
+
+
+def _is_to_go(row: Any, named: bool, specs: Sequence[MonitorSpec]) -> bool:
+    """Tell whether a live row goes: no longer in the file, or in the way of a slug that the file wants."""
+    if named or row.removed_at is not None:
+        return False
+    if row.source == "file":
+        return True
+    return row.kind == "heartbeat" and any(
+        spec.slug == row.slug for spec in specs if spec.kind is Kind.HEARTBEAT
+    )
+
+
+def _put(conn: Connection, row: Any, spec: MonitorSpec, now: float) -> str:
+    """Make one row say what `spec` says; return what was done ("" where nothing had to be)."""
+    if row is None:
+        _insert(conn, spec if spec.token or spec.kind is not Kind.HEARTBEAT else _with_token(spec), None, now)
+        return "added"
+    token = spec.token or row.token or (str(uuid.uuid4()) if spec.kind is Kind.HEARTBEAT else None)
+    values = {"slug": spec.slug, "token": token, "source": spec.source, "spec": codec.spec_to(spec)}
+    before = {"slug": row.slug, "token": row.token, "source": row.source, "spec": row.spec}
+    if row.removed_at is None and _same(before, values):
+        return ""
+    conn.execute(monitor.update().where(monitor.c.id == row.id).values(**values, removed_at=None))
+    if row.removed_at is not None:
+        _revive(conn, row, spec, now)
+        return "revived"
+    _respecify(conn, row, spec, now)
+    return "changed"
+
+
+def _same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    return all(
+        codec.dumps(before[key]) == codec.dumps(after[key]) for key in ("slug", "token", "source")
+    ) and (_sorted(before["spec"]) == _sorted(after["spec"]))
+
+
+def _sorted(data: Mapping[str, Any]) -> str:
+    return codec.dumps(sorted((key, codec.dumps(value)) for key, value in data.items()))
+
+
+def _with_token(spec: MonitorSpec) -> MonitorSpec:
+    return replace(spec, token=str(uuid.uuid4()))
+
+
+def _insert(conn: Connection, spec: MonitorSpec, parent_id: int | None, now: float) -> int | None:
+    """Insert a monitor in its initial state; return its id, or None where it (or its slug) is there."""
+    columns = ("kind", "name", "parent_id", "slug", "token", "source", "spec", "created_at")
+    marks = ", ".join([placeholder(conn)] * len(columns))
+    made = conn.exec_driver_sql(
+        f"INSERT INTO monitor ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING id",
+        (
+            str(spec.kind),
+            spec.name,
+            parent_id,
+            spec.slug,
+            spec.token or None,
+            spec.source,
+            codec.dumps({} if parent_id else codec.spec_to(spec)),
+            now,
+        ),
+    ).scalar()
+    if made is None:
+        return None
+    door.save_states(conn, {made: initial(spec, now)})
+    return int(made)
+
+
+def _component(conn: Connection, endpoint_id: int, key: str) -> int:
+    row = conn.execute(
+        select(monitor.c.id, monitor.c.removed_at).where(
+            monitor.c.parent_id == endpoint_id, monitor.c.name == key
+        )
+    ).one()
+    if row.removed_at is not None:
+        conn.execute(monitor.update().where(monitor.c.id == row.id).values(removed_at=None))
+    return int(row.id)
+
+
+def _live_slug(conn: Connection, slug: str) -> Monitor | None:
+    row = conn.execute(
+        select(monitor).where(
+            monitor.c.kind == "heartbeat", monitor.c.slug == slug, monitor.c.removed_at.is_(None)
+        )
+    ).first()
+    return None if row is None else _monitor(row, {})
+
+
+def _remove(conn: Connection, rows: Sequence[Any], now: float) -> tuple[str, ...]:
+    """Mark monitors and their components as gone; pause them, so that their incidents let go of them."""
+    if not rows:
+        return ()
+    top = [row.id for row in rows]
+    family = [
+        found[0]
+        for found in conn.exec_driver_sql(
+            f"SELECT id FROM monitor WHERE removed_at IS NULL AND {among(conn, 'parent_id')}", ids(conn, top)
+        )
+    ]
+    gone = [*top, *family]
+    conn.execute(monitor.update().where(monitor.c.id.in_(gone)).values(removed_at=now))
+    states = door.load_states(conn, gone, lock=True)
+    reason = "removed from the configuration"
+    changes = [
+        Change(
+            at=now,
+            old=each.state,
+            new=State.PAUSED,
+            cause=Cause.OPERATOR,
+            reason=reason,
+            monitor_id=monitor_id,
+        )
+        for monitor_id, each in states.items()
+        if each.state is not State.PAUSED
+    ]
+    door.insert_changes(conn, [door.change_row(each) for each in changes])
+    door.save_states(conn, {monitor_id: _resting(each, reason, now) for monitor_id, each in states.items()})
+    return tuple(row.name for row in rows)
+
+
+def _resting(state: MonitorState, reason: str, now: float) -> MonitorState:
+    return replace(
+        state,
+        state=State.PAUSED,
+        since=now,
+        cause=Cause.OPERATOR,
+        reason=reason,
+        deadline=None,
+        due_at=None,
+        runs=(),
+        failures=0,
+        first_failure=None,
+    )
+
+
+def _revive(conn: Connection, row: Any, spec: MonitorSpec, now: float) -> None:
+    """Begin anew, with the count of pings going on; bring back components that went with their endpoint."""
+    family = conn.execute(
+        select(monitor.c.id, monitor.c.name).where(
+            monitor.c.parent_id == row.id, monitor.c.removed_at == row.removed_at
+        )
+    ).all()
+    conn.execute(
+        monitor.update().where(monitor.c.id.in_([each.id for each in family])).values(removed_at=None)
+    )
+    specs = {row.id: spec, **{each.id: component_spec(spec, each.name) for each in family}}
+    old = door.load_states(conn, specs, lock=True)
+    fresh = {
+        key: replace(initial(each, now), pings=old[key].pings if key in old else 0)
+        for key, each in specs.items()
+    }
+    door.save_states(conn, fresh)
+
+
+def _respecify(conn: Connection, row: Any, spec: MonitorSpec, now: float) -> None:
+    """Let what is expected of a monitor count anew from now, under its changed specification."""
+    present = door.load_states(conn, [row.id], lock=True)
+    door.save_states(conn, {key: respecified(spec, each, now) for key, each in present.items()})
