@@ -1,0 +1,320 @@
+"""The one door: every observation enters the checker here, and is answered only after its commit.
+
+Group commit: while one transaction runs on the store's writer thread, further callers gather, and the next
+takes all of them. Nobody is made to wait for company: when it is quiet, a transaction begins at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from checker.model import Change, MonitorSpec, MonitorState, Observation, Ping, PingKind, Poll
+from checker.registry import Registry
+from checker.state import advance, initial
+from checker.store import Store, StoreUnavailable, door, monitors
+from checker.store.bulk import Row
+from checker.store.monitors import Monitor
+from healthkit.errors import HealthkitError
+
+__all__ = ["Overloaded", "Recorded", "Recorder", "StoreUnavailable", "UnknownMonitorError"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+LIMIT = 20_000  # observations that may wait; at 5,000 a second the last of them waits four seconds
+BATCH = 1_000  # observations in one transaction, unless one caller alone brings more
+
+_ENDS = (PingKind.SUCCESS, PingKind.FAIL)
+
+
+class Overloaded(HealthkitError):
+    """More observations wait than can be taken; come again after `retry_after` seconds."""
+
+    retry_after = 5.0
+
+
+class UnknownMonitorError(HealthkitError, LookupError):
+    """No live monitor has that id: it was removed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an observation did, committed. `n` is the ping's number; `components` are of a poll's document."""
+
+    monitor_id: int
+    before: MonitorState
+    after: MonitorState
+    changes: tuple[Change, ...]
+    n: int = 0
+    components: tuple[Recorded, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    observations: Sequence[tuple[int, Observation]]
+    answer: asyncio.Future[list[Recorded]]
+
+
+class Recorder:
+    """Takes observations, and answers when they, and what follows from them, are durable.
+
+    `changed` is set after a commit that wrote changes; `sooner` after one that brought a deadline earlier
+    than `awaited` (epoch seconds), which the watcher sets to when it will look again by itself.
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, clock: Callable[[], float], *, limit: int = LIMIT
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._clock = clock
+        self._limit = limit
+        self._waiting: deque[_Request] = deque()
+        self._count = 0
+        self._committer: asyncio.Task[None] | None = None
+        self.changed = asyncio.Event()
+        self.sooner = asyncio.Event()
+        self.awaited = math.inf
+
+    async def record(self, observations: Sequence[tuple[int, Observation]]) -> list[Recorded]:
+        """Return what each observation did, in order, after the commit.
+
+        Observations of one caller are committed together or not at all. Raises `Overloaded` when too many
+        wait, `StoreUnavailable` when the database cannot take it, `UnknownMonitorError` for an id not live.
+        A cancelled caller's observations may be recorded all the same.
+        """
+        if not observations:
+            return []
+        self._refuse(observations)
+        answer: asyncio.Future[list[Recorded]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Request(observations, answer))
+        self._count += len(observations)
+        if self._committer is None:
+            self._committer = asyncio.create_task(self._commit(), name="recorder")
+        return await answer
+
+    async def drain(self) -> None:
+        """Wait until everybody who waits has been answered."""
+        while self._committer is not None:
+            await asyncio.wait({self._committer})
+
+    @property
+    def waiting(self) -> int:
+        """How many observations wait for a transaction."""
+        return self._count
+
+    def _refuse(self, observations: Sequence[tuple[int, Observation]]) -> None:
+        # One caller alone may bring more than the limit when nobody waits: it could never come otherwise.
+        if self._count and self._count + len(observations) > self._limit:
+            raise Overloaded(
+                f"{self._count} observations wait to be recorded already; try again in a few seconds"
+            )
+        for monitor_id, _ in observations:
+            if self._registry.by_id(monitor_id) is None:
+                raise UnknownMonitorError(
+                    f"monitor {monitor_id}: no such monitor is live; it was removed meanwhile"
+                )
+
+    async def _commit(self) -> None:
+        try:
+            while self._waiting:
+                await asyncio.sleep(0)  # whoever became ready in this turn of the loop comes along
+                await self._commit_batch(self._take())
+        finally:
+            self._committer = None
+
+    def _take(self) -> list[_Request]:
+        batch: list[_Request] = []
+        size = 0
+        while self._waiting and (not batch or size + len(self._waiting[0].observations) <= BATCH):
+            request = self._waiting.popleft()
+            size += len(request.observations)
+            if not request.answer.done():  # else its caller has gone
+                batch.append(request)
+        self._count -= size
+        return batch
+
+    async def _commit_batch(self, batch: list[_Request]) -> None:
+        if not batch:
+            return
+        now = self._clock()
+        work = [request.observations for request in batch]
+        try:
+            outcomes = await self._store.write(lambda conn: _Fold(conn, self._registry, now).run(work))
+        except StoreUnavailable as error:
+            _refuse_all(batch, error)
+        except Exception as error:  # noqa: BLE001 - one poisoned observation: it must not fail the others
+            await self._commit_singly(batch, error)
+        else:
+            self._answer(batch, outcomes)
+
+    async def _commit_singly(self, batch: list[_Request], error: Exception) -> None:
+        if len(batch) == 1:
+            _log.error("an observation could not be recorded: %s", type(error).__name__, exc_info=error)
+            _refuse_all(batch, error)
+            return
+        for request in batch:
+            await self._commit_batch([request])
+
+    def _answer(self, batch: list[_Request], outcome: _Outcome) -> None:
+        for monitor in outcome.created:
+            self._registry.add(monitor)
+        for request, result in zip(batch, outcome.results, strict=True):
+            if not request.answer.done():
+                request.answer.set_result(result)
+        if outcome.changed:
+            self.changed.set()
+        if outcome.deadline < self.awaited:
+            self.sooner.set()
+
+
+def _refuse_all(batch: list[_Request], error: Exception) -> None:
+    for request in batch:
+        if not request.answer.done():
+            request.answer.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    results: list[list[Recorded]]
+    created: list[Monitor]
+    changed: bool
+    deadline: float  # the earliest that was written
+
+
+class _Fold:
+    """One transaction: the states of all touched monitors, advanced in order, and written once."""
+
+    def __init__(self, conn: Connection, registry: Registry, now: float) -> None:
+        self._conn = conn
+        self._registry = registry
+        self._now = now
+        self._created: dict[tuple[int, str], Monitor] = {}
+        self._states: dict[int, MonitorState] = {}
+        self._touched: set[int] = set()
+        self._pings: list[Row] = []
+        self._polls: list[Row] = []
+        self._changes: list[Row] = []
+
+    def run(self, work: Sequence[Sequence[tuple[int, Observation]]]) -> _Outcome:
+        """Return what each caller's observations did."""
+        self._create_components(work)
+        self._states = door.load_states(self._conn, self._ids(work), lock=True)
+        results = [[self._observe(monitor_id, each) for monitor_id, each in caller] for caller in work]
+        self._write()
+        deadlines = (self._states[each].deadline for each in self._touched)
+        return _Outcome(
+            results,
+            list(self._created.values()),
+            bool(self._changes),
+            min((each for each in deadlines if each is not None), default=math.inf),
+        )
+
+    def _create_components(self, work: Sequence[Sequence[tuple[int, Observation]]]) -> None:
+        missing: dict[int, dict[str, None]] = {}
+        for caller in work:
+            for monitor_id, each in caller:
+                if isinstance(each, Poll):
+                    for key, _ in each.components:
+                        if self._registry.component(monitor_id, key) is None:
+                            missing.setdefault(monitor_id, {})[key] = None
+        for monitor_id in sorted(missing):
+            endpoint = Monitor(monitor_id, self._spec(monitor_id))
+            for made in monitors.ensure_components(
+                self._conn, endpoint, list(missing[monitor_id]), self._now
+            ):
+                self._created[monitor_id, made.spec.name] = made
+
+    def _ids(self, work: Sequence[Sequence[tuple[int, Observation]]]) -> set[int]:
+        found = set()
+        for caller in work:
+            for monitor_id, each in caller:
+                found.add(monitor_id)
+                if isinstance(each, Poll):
+                    found.update(self._component(monitor_id, key)[0] for key, _ in each.components)
+        return found
+
+    def _observe(self, monitor_id: int, observation: Observation) -> Recorded:
+        spec = self._spec(monitor_id)
+        before, after, changes = self._advance(monitor_id, spec, observation)
+        if isinstance(observation, Ping):
+            duration = _duration(observation, before, after)
+            self._pings.append(door.ping_row(monitor_id, after.pings, observation, self._now, duration))
+            return Recorded(monitor_id, before, after, changes, after.pings)
+        if isinstance(observation, Poll):
+            self._polls.append(door.poll_row(monitor_id, observation))
+            parts = [self._observe_component(monitor_id, key, look) for key, look in observation.components]
+            return Recorded(monitor_id, before, after, changes, components=tuple(parts))
+        return Recorded(monitor_id, before, after, changes)
+
+    def _observe_component(self, endpoint_id: int, key: str, look: Poll) -> Recorded:
+        monitor_id, spec = self._component(endpoint_id, key)
+        before, after, changes = self._advance(monitor_id, spec, look)
+        # An endpoint's history is a row a poll; a component's is a row a turn of events, or it would explode.
+        if _turned(before, after):
+            self._polls.append(door.poll_row(monitor_id, look))
+        return Recorded(monitor_id, before, after, changes)
+
+    def _advance(
+        self, monitor_id: int, spec: MonitorSpec, observation: Observation
+    ) -> tuple[MonitorState, MonitorState, tuple[Change, ...]]:
+        before = self._states.get(monitor_id)
+        if before is None:
+            before = initial(spec, self._now)
+        after, changes = advance(spec, before, observation, self._now)
+        self._states[monitor_id] = after
+        self._touched.add(monitor_id)
+        if changes:
+            changes = tuple(replace(each, monitor_id=monitor_id) for each in changes)
+            self._changes.extend(door.change_row(each) for each in changes)
+        return before, after, changes
+
+    def _write(self) -> None:
+        door.save_states(self._conn, {each: self._states[each] for each in self._touched})
+        if self._pings:
+            door.insert_pings(self._conn, self._pings)
+        if self._polls:
+            door.insert_polls(self._conn, self._polls)
+        if self._changes:
+            door.insert_changes(self._conn, self._changes)
+
+    def _spec(self, monitor_id: int) -> MonitorSpec:
+        spec = self._registry.by_id(monitor_id)
+        if spec is None:  # removed between the caller's question and this transaction
+            raise UnknownMonitorError(
+                f"monitor {monitor_id}: no such monitor is live; it was removed meanwhile"
+            )
+        return spec
+
+    def _component(self, endpoint_id: int, key: str) -> tuple[int, MonitorSpec]:
+        made = self._created.get((endpoint_id, key))
+        if made is not None:
+            return made.id, made.spec
+        found = self._registry.component(endpoint_id, key)
+        if found is None:
+            raise UnknownMonitorError(f"monitor {endpoint_id}: its component {key!r} was removed meanwhile")
+        return found, self._spec(found)
+
+
+def _duration(ping: Ping, before: MonitorState, after: MonitorState) -> float | None:
+    """Return how long the run took that this ping ended, in seconds; None where it ended none."""
+    return after.last_duration if ping.kind in _ENDS and len(after.runs) < len(before.runs) else None
+
+
+def _turned(before: MonitorState, after: MonitorState) -> bool:
+    """Tell whether a component's verdict or reason is another than before."""
+    return (
+        before.state is not after.state
+        or before.reason != after.reason
+        or (before.failures > 0) is not (after.failures > 0)
+        or (before.warnings > 0) is not (after.warnings > 0)
+    )
