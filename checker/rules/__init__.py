@@ -1,0 +1,1 @@
+"""The pure rules behind `checker.state.advance`, one small module a question."""

@@ -1,0 +1,33 @@
+"""From one state to the next: the one place where a `Change` is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from checker.model import Cause, Change, MonitorState, State
+
+Step = tuple[MonitorState, tuple[Change, ...]]
+GOOD = frozenset({State.UP})
+BAD = frozenset({State.DOWN, State.WARN})
+
+
+def change(
+    old: MonitorState, new: MonitorState, now: float, *, cause: Cause | None = None, **evidence: Any
+) -> Step:
+    """Return the new state, and the change if it is another one; evidence that is None is left out."""
+    if new.state is old.state:
+        return new, ()
+    evidence.setdefault("last_good", old.last_good)
+    evidence.setdefault("first_failure", new.first_failure or old.first_failure)
+    if old.state in BAD and new.state not in BAD:
+        evidence["lasted"] = max(0.0, now - old.since)
+    row = Change(
+        at=now,
+        old=old.state,
+        new=new.state,
+        cause=new.cause if cause is None else cause,
+        reason=new.reason,
+        evidence={key: value for key, value in evidence.items() if value is not None and value != ""},
+    )
+    return replace(new, since=now), (row,)
