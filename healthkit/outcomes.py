@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -131,7 +132,13 @@ def _parts(returned: list[Any] | tuple[Any, ...]) -> tuple[Result, ...]:
         raise UnfitError(f"returned {len(returned):,} results; {MAX_RESULTS} at most")
     if not all(isinstance(part, Result) for part in returned):
         raise UnfitError("returned a list of results mixed with other things")
-    return tuple(_bounded(part) for part in returned)
+    parts = tuple(
+        _bounded(part if part.component_id is not None else replace(part, component_id=str(number)))
+        for number, part in enumerate(returned, start=1)
+    )
+    if len({part.component_id for part in parts}) < len(parts):
+        raise UnfitError("returned two results with the same component_id")
+    return parts
 
 
 def _refuse_awaitable(returned: Any) -> None:

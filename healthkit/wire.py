@@ -1,4 +1,4 @@
-"""`Report` to and from `application/health+json` (draft-inadarei-api-health-check-06), which both halves share.
+"""`Report` to and from `application/health+json` (draft-inadarei-api-health-check-06): both halves share it.
 
 `parse` is total: whatever the bytes, it returns a bounded `Document` or raises `WireError`.
 """
@@ -31,7 +31,7 @@ _OF_COMPONENT = frozenset({"componentId", "observedValue", "observedUnit", "stat
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One entry of a document's `checks`. `details` holds the keys without a field here; `time` is epoch seconds."""
+    """One entry of a document's `checks`; `details` holds the keys without a field. `time`: epoch seconds."""
 
     key: str
     component_id: str | None
