@@ -73,7 +73,9 @@ class MonitorSpec:
     url: str = ""
     every: float = 30.0
     timeout: float = 10.0
-    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)  # values may be secrets: never shown, never logged
+    headers: Mapping[str, str] = field(
+        default_factory=lambda: NOTHING
+    )  # values may be secrets: never shown, never logged
     # heartbeats
     schedule: Schedule | None = None
     grace: float = 3600.0

@@ -1,4 +1,4 @@
-"""The checker's own JSON API. With an `admin_token` configured, it wants `Authorization: Bearer <admin_token>`."""
+"""The checker's own JSON API. With an `admin_token`, it wants `Authorization: Bearer <admin_token>`."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from checker.web.pages import render
 from checker.web.present import LOOKS, Look, page, verdict, worst
 
 BADGE = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{name}: {word}">'
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" '
+    'aria-label="{name}: {word}">'
     '<title>{name}: {word}</title><rect width="{width}" height="20" rx="4" fill="#3b4654"/>'
     '<path d="M{left} 0h{most}a4 4 0 0 1 4 4v12a4 4 0 0 1-4 4h-{most}z" fill="{colour}"/>'
     '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from checker.model import MonitorSpec, Observation, Ping
-from checker.record import Overloaded, StoreUnavailable
+from checker.record import Overloaded, UnknownMonitorError
+from checker.store import StoreUnavailable
 from checker.web.ping_body import parse_body
 from checker.web.ping_path import NOT_FOUND, Refusal, Target, parse_ping
 
@@ -161,6 +162,10 @@ class PingReceiver:
             else:
                 monitor_id, spec = found
             await self.door.record([(monitor_id, ping_of(target, body, scope, now))])
+        except UnknownMonitorError:  # removed while its body came in
+            return Answer(NOT_FOUND.status, NOT_FOUND.text)
+        except LookupError:  # another monitor has this name under another slug
+            return Answer(409, "ambiguous slug")
         except Overloaded:
             return Answer(503, "overloaded, try again")
         except StoreUnavailable as error:
