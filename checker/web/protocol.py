@@ -37,8 +37,8 @@ class BoundedProtocol(H11Protocol):
         """Start the header deadline, and make room where there is none."""
         super().connection_made(transport)
         self._arm(self.header_deadline)
-        if len(self.connections) > self.connection_limit and not _drop_an_idle_one(self):
-            logger.warning("refused a connection: %d are open and none is idle", len(self.connections) - 1)
+        if len(self.connections) > self.connection_limit and not self._make_room():
+            logger.debug("refused a connection: %d are open and none is idle", len(self.connections) - 1)
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -85,11 +85,12 @@ class BoundedProtocol(H11Protocol):
         logger.debug("dropped a connection that was too slow")
         self.transport.abort()
 
-
-def _drop_an_idle_one(newcomer: BoundedProtocol) -> bool:
-    """Abort a connection that is not being answered to make room; tell whether there was one."""
-    for connection in newcomer.connections:
-        if connection is not newcomer and isinstance(connection, BoundedProtocol) and not connection.busy:
-            connection.transport.abort()
-            return True
-    return False
+    def _make_room(self) -> bool:
+        """Abort a connection that is not being answered; tell whether there was one."""
+        for other in self.connections:
+            if other is self or not isinstance(other, BoundedProtocol):
+                continue
+            if not other.busy and not other.transport.is_closing():  # an aborted one leaves a turn later
+                other.transport.abort()
+                return True
+        return False

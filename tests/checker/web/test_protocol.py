@@ -197,7 +197,7 @@ def test_malformed_http_is_ended_and_hurts_nobody(running: Running, bytes_: byte
 def test_more_connections_than_the_limit_push_out_idle_ones_and_requests_are_served(running: Running) -> None:
     idle = [running.connect() for _ in range(60)]
     assert running.ask() == (200, b"ok")
-    assert running.connections <= Impatient.connection_limit
+    wait_for(lambda: running.connections <= Impatient.connection_limit, 2, "room")
     for connection in idle:
         connection.close()
 
