@@ -1,0 +1,219 @@
+"""The loop that looks at endpoints: each on its own even schedule, none delayed by another."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from checker.http import Http
+from checker.model import MonitorSpec, Poll
+from checker.probe import probe
+from checker.record import Overloaded, Recorded, Recorder, StoreUnavailable, UnknownMonitorError
+from checker.registry import Registry
+
+_log = logging.getLogger(__name__)
+
+IN_FLIGHT = 500  # requests at once; a hanging endpoint holds one for its timeout
+FIRST_WITHIN = 5.0  # seconds: a new endpoint is looked at soon, and not all new ones at once
+RELOAD_EVERY = 5.0  # seconds between looks at which endpoints there are
+RECORD_WITHIN = 15.0  # seconds; a store that hangs does not keep endpoints from being looked at
+TICK = 0.005  # seconds: what is due within one is started together
+
+
+@dataclass(slots=True, eq=False)
+class _Endpoint:
+    """An endpoint's place in the schedule. `due` is planned, in seconds of the monotonic clock."""
+
+    id: int
+    spec: MonitorSpec
+    due: float
+    task: asyncio.Task[None] | None = None
+    removed: bool = False
+
+
+@dataclass(slots=True)
+class _Schedule:
+    """What is due next: a heap, so that a poll costs the same among ten endpoints and among ten thousand."""
+
+    heap: list[tuple[float, int, _Endpoint]] = field(default_factory=list)
+    order: itertools.count[int] = field(default_factory=itertools.count)
+
+    def push(self, endpoint: _Endpoint) -> None:
+        heapq.heappush(self.heap, (endpoint.due, next(self.order), endpoint))
+
+    def pop_due(self, now: float) -> _Endpoint | None:
+        while self.heap and (self.heap[0][2].removed or self.heap[0][0] <= now):
+            endpoint = heapq.heappop(self.heap)[2]
+            if not endpoint.removed:
+                return endpoint
+        return None
+
+    @property
+    def next_due(self) -> float:
+        return self.heap[0][0] if self.heap else math.inf
+
+
+class Poller:
+    """Looks at every endpoint each `every` seconds, and records what was seen.
+
+    `clock` gives epoch seconds, for what is recorded; `monotonic` gives the seconds the schedule runs by,
+    which no change of the system's time moves.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        recorder: Recorder,
+        http: Http,
+        clock: Callable[[], float],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        in_flight: int = IN_FLIGHT,
+    ) -> None:
+        self.latest: dict[int, Poll] = {}  # the last look at each endpoint, kept also while the store is away
+        self._registry = registry
+        self._recorder = recorder
+        self._http = http
+        self._clock = clock
+        self._monotonic = monotonic
+        self._slots = asyncio.Semaphore(in_flight)
+        self._endpoints: dict[int, _Endpoint] = {}
+        self._schedule = _Schedule()
+        self._wake = asyncio.Event()
+        self._unrecorded = 0  # looks since the store last took one
+
+    def reload(self) -> None:
+        """Ask the loop to look at once which endpoints there are."""
+        self._wake.set()
+
+    @property
+    def unrecorded(self) -> int:
+        """How many looks the store could not take since it last took one."""
+        return self._unrecorded
+
+    async def run(self) -> None:
+        """Poll until cancelled; then end what is in flight."""
+        try:
+            while True:
+                self._wake.clear()
+                reload_at = self._monotonic() + RELOAD_EVERY
+                self._adopt(self._monotonic())
+                while not self._wake.is_set() and (now := self._monotonic()) < reload_at:
+                    self._start_due(now)
+                    await self._sleep(min(self._schedule.next_due, reload_at))
+        finally:
+            await self._end_all()
+
+    async def once(self, now: float) -> list[int]:
+        """Look at every endpoint that is due at `now` (of the monotonic clock), and wait; return their ids.
+
+        An endpoint not seen before is due within `FIRST_WITHIN` of the call that first finds it.
+        """
+        self._adopt(now)
+        started = self._start_due(now)
+        await asyncio.gather(*(each.task for each in started if each.task is not None))
+        return [each.id for each in started]
+
+    async def _sleep(self, until: float) -> None:
+        try:
+            async with asyncio.timeout(max(TICK, until - self._monotonic())):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _adopt(self, now: float) -> None:
+        """Bring the schedule in step with the registry; an endpoint that did not change keeps its place."""
+        live = dict(self._registry.endpoints())
+        for gone in self._endpoints.keys() - live.keys():
+            self._remove(gone)
+            self.latest.pop(gone, None)
+        for monitor_id, spec in live.items():
+            known = self._endpoints.get(monitor_id)
+            if known is not None and known.spec.every == spec.every and known.spec.url == spec.url:
+                known.spec = spec
+                continue
+            self._remove(monitor_id)
+            added = self._endpoints[monitor_id] = _Endpoint(monitor_id, spec, now + _first_delay(spec))
+            self._schedule.push(added)
+
+    def _remove(self, monitor_id: int) -> None:
+        endpoint = self._endpoints.pop(monitor_id, None)
+        if endpoint is not None:
+            endpoint.removed = True
+            if endpoint.task is not None:
+                endpoint.task.cancel()
+
+    def _start_due(self, now: float) -> list[_Endpoint]:
+        """Start a look at every endpoint that is due and has none in flight; plan the next."""
+        started = []
+        while (endpoint := self._schedule.pop_due(now)) is not None:
+            if endpoint.task is None:
+                endpoint.task = asyncio.create_task(self._look(endpoint))
+                started.append(endpoint)
+            endpoint.due = next_slot(endpoint.spec, endpoint.due, now)
+            self._schedule.push(endpoint)
+        return started
+
+    async def _look(self, endpoint: _Endpoint) -> None:
+        try:
+            async with self._slots:
+                poll = await probe(self._http, endpoint.spec, clock=self._clock)
+            self.latest[endpoint.id] = poll
+            await self._record(endpoint, poll)
+        except Exception:  # noqa: BLE001 - our own mistake, not the endpoint's: the loop must survive it
+            _log.exception("endpoint %r: the look failed unexpectedly", endpoint.spec.full_name)
+        finally:
+            endpoint.task = None
+
+    async def _record(self, endpoint: _Endpoint, poll: Poll) -> list[Recorded]:
+        try:
+            async with asyncio.timeout(RECORD_WITHIN):
+                recorded = await self._recorder.record([(endpoint.id, poll)])
+        except UnknownMonitorError:
+            return []  # removed while it was being looked at
+        except (StoreUnavailable, Overloaded, TimeoutError) as error:
+            if not self._unrecorded:
+                why = str(error) or f"the database took more than {RECORD_WITHIN:g} s"
+                _log.warning("looking on, but results are kept in memory only: %s", why)
+            self._unrecorded += 1
+            return []
+        if self._unrecorded:
+            _log.warning("results are recorded again; %d were not", self._unrecorded)
+            self._unrecorded = 0
+        return recorded
+
+    async def _end_all(self) -> None:
+        tasks = [each.task for each in self._endpoints.values() if each.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _fraction(spec: MonitorSpec) -> float:
+    """Return a number in [0, 1) that is the endpoint's own, on every node and after every restart."""
+    return crc32(spec.full_name.encode("utf-8", "replace")) / 2**32
+
+
+def _first_delay(spec: MonitorSpec) -> float:
+    return _fraction(spec) * min(spec.every, FIRST_WITHIN)
+
+
+def next_slot(spec: MonitorSpec, planned: float, now: float) -> float:
+    """Return when the endpoint is due after the look planned for `planned`, as seen at `now`.
+
+    Slots lie `every` apart, each endpoint's at its own phase, so that all spread evenly and nothing drifts.
+    The step from the first look, which comes early, into the phase is between half and one and a half of
+    `every`. Slots that have passed are left out.
+    """
+    every = spec.every
+    phase = _fraction(spec) * every
+    earliest = max(planned + every / 2, now)
+    slots = math.floor((earliest - phase) / every) + 1
+    return slots * every + phase

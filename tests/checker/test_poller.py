@@ -1,0 +1,320 @@
+"""The poller keeps every endpoint's schedule, whatever the others or the store do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checker.http import Http
+from checker.model import Kind, MonitorSpec, Observation, State, Verdict
+from checker.poller import FIRST_WITHIN, Poller, next_slot
+from checker.record import Overloaded, Recorded, Recorder
+from checker.registry import Registry
+from checker.store import Store, StoreUnavailable, door, monitors
+from tests.checker import hostile
+from tests.checker.hostile import HostileServer
+from tests.recording import Answer, RecordingServer
+
+NOW = 1_700_000_000.0
+
+
+@dataclass
+class Bench:
+    """A checker's parts as the poller uses them."""
+
+    store: Store
+    registry: Registry
+    recorder: Recorder
+    poller: Poller
+
+    async def watch(self, *specs: MonitorSpec) -> dict[str, int]:
+        """Make these the configured endpoints; return name -> id."""
+        await self.store.write(lambda conn: monitors.sync(conn, specs, NOW))
+        await self.registry.reload()
+        return {spec.name: monitor_id for monitor_id, spec in self.registry.endpoints()}
+
+    def state_of(self, full_name: str) -> State:
+        monitor_id = self.registry.full_name(full_name)
+        assert monitor_id is not None
+        return self.store.read_now(lambda conn: door.load_states(conn, [monitor_id]))[monitor_id].state
+
+
+class FailingRecorder(Recorder):
+    """The real one, told to refuse or to hang."""
+
+    trouble: Exception | None = None
+    hanging = False
+
+    async def record(self, observations: Sequence[tuple[int, Observation]]) -> list[Recorded]:
+        if self.trouble is not None:
+            raise self.trouble
+        if self.hanging:
+            await asyncio.Event().wait()
+        return await super().record(observations)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path / 'checker.db'}")
+    store.migrate()
+    yield store
+    store.close()
+
+
+def run(store: Store, work: Callable[[Bench], Coroutine[Any, Any, None]], **options: Any) -> None:
+    @contextlib.asynccontextmanager
+    async def bench() -> AsyncIterator[Bench]:
+        registry = Registry(store)
+        recorder = FailingRecorder(store, registry, lambda: NOW)
+        async with Http() as http:
+            poller = Poller(registry, recorder, http, lambda: NOW, **options)
+            yield Bench(store, registry, recorder, poller)
+            await recorder.drain()
+
+    async def main() -> None:
+        async with bench() as parts:
+            await work(parts)
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], Any], what: str, timeout: float = 10.0) -> None:
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not hold within {timeout} s"
+        await asyncio.sleep(0.01)
+
+
+def endpoint(name: str, url: str, every: float = 30.0, **fields: Any) -> MonitorSpec:
+    return MonitorSpec(Kind.ENDPOINT, name, url=url, every=every, **fields)
+
+
+# What is due, and when.
+
+
+@given(
+    name=st.text(min_size=1, max_size=20),
+    every=st.floats(1, 86_400),
+    start=st.floats(0, 1e7),
+    late=st.lists(st.floats(0, 0.4), min_size=5, max_size=5),
+)
+def test_looks_lie_exactly_one_interval_apart_after_the_first_step(
+    name: str, every: float, start: float, late: list[float]
+) -> None:
+    spec = endpoint(name, "http://h", every)
+    second = next_slot(spec, start, start)
+    assert every / 2 - 1e-3 <= second - start <= every * 1.5 + 1e-3
+    planned = second
+    for share in late:  # started late by up to 0.4 of the interval: no drift
+        following = next_slot(spec, planned, planned + share * every)
+        assert following - planned == pytest.approx(every, abs=1e-3)
+        planned = following
+
+
+def test_slots_that_have_passed_are_left_out_not_made_up_for() -> None:
+    spec = endpoint("shop", "http://h", 30)
+    planned = next_slot(spec, 0, 0)
+    following = next_slot(spec, planned, planned + 1000)
+    assert planned + 1000 < following <= planned + 1030
+    assert (following - planned) % 30 == pytest.approx(0, abs=1e-6)
+
+
+def test_a_thousand_endpoints_spread_evenly_over_their_interval() -> None:
+    counts = [0] * 30
+    for n in range(3000):
+        counts[int(next_slot(endpoint(f"endpoint-{n}", "http://h", 30), 0, 0) % 30)] += 1
+    assert min(counts) > 50
+    assert max(counts) < 150
+
+
+def test_a_new_endpoint_is_looked_at_within_seconds_then_at_its_own_pace(database: Store) -> None:
+    async def work(parts: Bench) -> None:
+        with RecordingServer() as server:
+            await parts.watch(*(endpoint(f"e{n}", server.url, 60.0) for n in range(20)))
+            assert len(await parts.poller.once(1000.0)) < 20  # not all at one moment
+            await parts.poller.once(1000.0 + FIRST_WITHIN)
+            assert len(server.requests) == 20
+            await parts.poller.once(1000.0 + FIRST_WITHIN + 1)
+            assert len(server.requests) == 20
+            for second in range(6, 96):
+                await parts.poller.once(1000.0 + second)
+            assert 40 <= len(server.requests) <= 60
+
+    run(database, work)
+
+
+# What is seen and recorded.
+
+
+def test_what_is_seen_is_recorded_with_each_component_as_a_monitor_of_its_own(database: Store) -> None:
+    read_only = {
+        "database:write": [{"status": "fail", "output": "read-only"}],
+        "queue:depth": [{"status": "pass"}],
+    }
+    body = json.dumps({"status": "fail", "checks": read_only}).encode()
+
+    async def work(parts: Bench) -> None:
+        with RecordingServer(
+            default=Answer(503, body, {"Content-Type": "application/health+json"})
+        ) as server:
+            ids = await parts.watch(endpoint("shop", server.url))
+            await parts.poller.once(0.0)
+            assert await parts.poller.once(FIRST_WITHIN) == [ids["shop"]]
+            assert parts.poller.latest[ids["shop"]].verdict is Verdict.FAIL
+            assert parts.state_of("shop") is State.DOWN
+            assert parts.state_of("shop/database:write") is State.DOWN
+            assert parts.state_of("shop/queue:depth") is State.UP
+
+    run(database, work)
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("the disk is full"), Overloaded("too many wait")])
+def test_with_the_store_away_it_looks_on_and_keeps_results_in_memory(
+    database: Store, trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(parts: Bench) -> None:
+        assert isinstance(parts.recorder, FailingRecorder)
+        with RecordingServer() as server:
+            ids = await parts.watch(endpoint("shop", server.url, 1.0))
+            parts.recorder.trouble = trouble
+            for second in range(6):
+                await parts.poller.once(float(second))
+            assert parts.poller.latest[ids["shop"]].verdict is Verdict.PASS
+            assert parts.poller.unrecorded >= 3
+            assert parts.state_of("shop") is State.NEW
+            parts.recorder.trouble = None
+            await parts.poller.once(10.0)
+            assert parts.poller.unrecorded == 0
+            assert parts.state_of("shop") is State.UP
+
+    with caplog.at_level(logging.WARNING, "checker.poller"):
+        run(database, work)
+    told = [record.getMessage() for record in caplog.records if record.name == "checker.poller"]
+    assert len(told) == 2  # once when it began, once when it ended
+    assert str(trouble) in told[0]
+
+
+def test_our_own_mistake_ends_one_look_not_the_loop(
+    database: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(parts: Bench) -> None:
+        assert isinstance(parts.recorder, FailingRecorder)
+        with RecordingServer() as server:
+            await parts.watch(endpoint("shop", server.url, 1.0))
+            parts.recorder.trouble = RuntimeError("a bug")
+            await parts.poller.once(0.0)
+            await parts.poller.once(5.0)
+            parts.recorder.trouble = None
+            await parts.poller.once(10.0)
+            assert parts.state_of("shop") is State.UP
+
+    run(database, work)
+    assert "failed unexpectedly" in caplog.text
+
+
+# The loop.
+
+
+def test_endpoints_that_hang_change_nothing_for_the_others(database: Store) -> None:
+    arrivals: list[float] = []
+
+    async def work(parts: Bench) -> None:
+        with HostileServer(hostile.hang) as hanging, RecordingServer() as server:
+            hang = [endpoint(f"hang-{n}", hanging.url, 0.3, timeout=30.0) for n in range(10)]
+            good = [endpoint(f"good-{n}", f"{server.url}/{n}", 0.3) for n in range(20)]
+            await parts.watch(*hang, *good)
+            running = asyncio.create_task(parts.poller.run())
+            await until(
+                lambda: all(server.paths().count(f"/{n}") >= 6 for n in range(20)), "six looks at each"
+            )
+            arrivals.extend(request.at for request in server.requests if request.path == "/7")
+            start = time.monotonic()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            assert time.monotonic() - start < 2  # ends what is in flight
+
+    run(database, work)
+    gaps = [later - earlier for earlier, later in pairwise(arrivals[1:])]
+    assert sum(gaps) / len(gaps) == pytest.approx(0.3, abs=0.1)
+
+
+def test_an_endpoint_never_has_two_looks_in_flight(database: Store) -> None:
+    open_at_once: list[int] = []
+
+    async def work(parts: Bench) -> None:
+        with RecordingServer(default=Answer(delay=0.35)) as server:
+            await parts.watch(endpoint("slow", server.url, 0.1))
+            running = asyncio.create_task(parts.poller.run())
+            while len(server.requests) < 4:
+                open_at_once.append(parts.poller._http.in_flight)
+                await asyncio.sleep(0.01)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    run(database, work)
+    assert max(open_at_once) == 1
+
+
+def test_requests_in_flight_are_bounded(database: Store) -> None:
+    open_at_once: list[int] = []
+
+    async def work(parts: Bench) -> None:
+        with RecordingServer(default=Answer(delay=0.05)) as server:
+            await parts.watch(*(endpoint(f"e{n}", server.url, 0.2) for n in range(30)))
+            running = asyncio.create_task(parts.poller.run())
+            while len(server.requests) < 60:
+                open_at_once.append(parts.poller._http.in_flight)
+                await asyncio.sleep(0.005)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    run(database, work, in_flight=4)
+    assert max(open_at_once) == 4
+
+
+def test_a_reload_adds_and_removes_endpoints_at_once_and_leaves_the_others_alone(database: Store) -> None:
+    async def work(parts: Bench) -> None:
+        with RecordingServer() as server:
+            kept = endpoint("kept", server.url + "/kept", 0.2)
+            await parts.watch(kept, endpoint("gone", server.url + "/gone", 0.2))
+            running = asyncio.create_task(parts.poller.run())
+            await until(lambda: {"/kept", "/gone"} <= set(server.paths()), "both looked at")
+            await parts.watch(kept, endpoint("new", server.url + "/new", 0.2))
+            parts.poller.reload()
+            await until(lambda: "/new" in server.paths(), "the new one looked at")
+            asked = server.paths().count("/gone")
+            before = server.paths().count("/kept")
+            await until(lambda: server.paths().count("/kept") > before + 2, "the kept one looked at")
+            assert server.paths().count("/gone") == asked
+            assert len(parts.poller.latest) == 2
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    run(database, work)
+
+
+def test_new_headers_and_limits_are_used_without_losing_the_place_in_the_schedule(database: Store) -> None:
+    async def work(parts: Bench) -> None:
+        with RecordingServer() as server:
+            await parts.watch(endpoint("shop", server.url, 60.0, headers={"X-A": "1"}))
+            await parts.poller.once(0.0)
+            await parts.poller.once(5.0)
+            await parts.watch(endpoint("shop", server.url, 60.0, headers={"X-A": "2"}))
+            await parts.poller.once(10.0)
+            assert len(server.requests) == 1  # not looked at anew
+            await parts.poller.once(100.0)
+            assert [request.headers["x-a"] for request in server.requests] == ["1", "2"]
+
+    run(database, work)
