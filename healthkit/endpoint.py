@@ -1,4 +1,4 @@
-"""Bake once: (method, path, query, headers) -> (status, headers, body). Policy is here, no bytes are moved."""
+"""Bake once: (method, path, query, headers) -> (status, headers, body). Policy is here; adapters move bytes."""
 
 from __future__ import annotations
 
