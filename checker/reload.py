@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
 
 from checker.config import Config, ConfigError, load
+from checker.store import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,11 @@ class Reloader:
         except ConfigError as error:
             self._keep("; ".join(error.problems) or str(error), stamp)
             return False
-        lines = [*differences(self.config, config), *await self._apply(config)]
+        try:
+            lines = [*differences(self.config, config), *await self._apply(config)]
+        except StoreUnavailable as error:  # the file is fine: try again with the next look
+            logger.warning("the new configuration waits for the database: %s", error)
+            return False
         self.config, self.error, self._seen = config, "", stamp
         for line in lines or ["nothing changed"]:
             logger.info("configuration reloaded: %s", line)

@@ -22,6 +22,12 @@ class Context:
     health: Health
     notices: Callable[[], Sequence[Notice]] = tuple
     node: str = ""
+    url: str = ""  # where the checker listens: what is shown where no public_url is configured
+
+    @property
+    def public_url(self) -> str:
+        """The checker's address as its users reach it, without a slash at the end."""
+        return (self.config().server.public_url or self.url).rstrip("/")
 
     def channels(self) -> dict[str, str]:
         """Return the configured channels, name to kind."""

@@ -34,12 +34,11 @@ def router(context: Context) -> APIRouter:
     @pages.get("/", response_class=HTMLResponse)
     async def dashboard() -> HTMLResponse:
         overview = await context.overview()
-        server = context.config().server
         content = page(
             overview,
             now=context.clock(),
             notices=context.notices(),
-            ping_url=f"{(server.public_url or '').rstrip('/')}/ping/<ping_key>/my-job?create=1",
+            ping_url=f"{context.public_url}/ping/<ping_key>/my-job?create=1",
             node=context.node,
         )
         return render("dashboard.html", page=content, tone=content.verdict.tone)

@@ -184,7 +184,7 @@ def ping_of(target: Target, body: bytes, scope: Scope, now: float) -> Ping:
         at=now if said.at is None else said.at,
         exit_code=target.exit_code,
         rid=target.rid,
-        body=said.text,
+        body=body,
         processed=said.processed,
         backlog=said.backlog,
         scheme=_scheme(headers, scope),

@@ -1,4 +1,4 @@
-"""A ping's body, read: JSON may carry progress, output and a time; anything else is kept as it came. Pure."""
+"""A ping's body, read: JSON may carry progress and a time, and is kept whole as anything else is. Pure."""
 
 from __future__ import annotations
 
@@ -9,34 +9,29 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 OLDEST = 31 * 86_400.0  # seconds; a journal that is older tells nothing about today
-KNOWN = frozenset({"processed", "backlog", "at", "output"})
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a body says. `at` in epoch seconds; `text` is what is kept for people to read."""
+    """What a body says beside being kept; `at` in epoch seconds."""
 
-    text: bytes
     at: float | None = None
     processed: float | None = None
     backlog: float | None = None
 
 
 def parse_body(body: bytes, content_type: str, now: float) -> Body:
-    """Return what a ping's body says; a body that is no JSON object is kept as text, and nothing raises.
+    """Return what a ping's body says; nothing raises, and a body that is no JSON object says nothing.
 
     A time in the future counts as now, one older than `OLDEST` as that old: a wrong clock neither loses a
-    sign nor makes an old one look fresh. The raw body is kept, or its `output` where the rest is understood.
+    sign nor makes an old one look fresh.
     """
     if not body or not (body.lstrip()[:1] == b"{" or content_type.startswith("application/json")):
-        return Body(body)
+        return Body()
     document = _object(body)
     if document is None:
-        return Body(body)
-    output = document.get("output")
-    kept = isinstance(output, str) and document.keys() <= KNOWN
+        return Body()
     return Body(
-        text=str(output).encode("utf-8", "replace") if kept else body,
         at=_time(document.get("at"), now),
         processed=_count(document.get("processed")),
         backlog=_count(document.get("backlog")),

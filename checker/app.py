@@ -1,0 +1,243 @@
+"""The composition root: everything that a running checker is made of, its start, its reloads and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from checker import server
+from checker.assembler import Assembler
+from checker.channels import Channel, build
+from checker.config import Config
+from checker.dispatcher import Dispatcher
+from checker.http import Http
+from checker.own_health import OwnHealth
+from checker.poller import Poller
+from checker.record import Recorder
+from checker.registry import Registry
+from checker.reload import Reloader
+from checker.store import Store, StoreError, monitors
+from checker.supervisor import Supervisor
+from checker.watcher import Watcher
+from checker.web.app import app, distribution_version
+from checker.web.context import Context
+from checker.web.present import Notice
+
+logger = logging.getLogger(__name__)
+
+STOP_WITHIN = 4.5  # seconds from the signal to the end, whatever hangs
+FILES = 16_384  # open files to ask for: a connection each
+
+
+class Checker:
+    """One node. `run` returns its exit code once it was told to stop.
+
+    `out` prints the one line that says it is ready. Raises `ListenError` and `StoreError` from `run`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.time,
+        out: Callable[[str], None] | None = None,
+    ) -> None:
+        self.clock = clock
+        self._first = config
+        self._environ = environ
+        self._out = out or _print
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask for an orderly end, as SIGTERM does."""
+        self._stop.set()
+
+    async def run(self) -> int:
+        """Start, serve until told to stop, and end in order."""
+        _raise_file_limit()
+        sock = server.listen(self._first.server.host, self._first.server.port)
+        self.address = server.address(sock)
+        self.node = f"{socket.gethostname()[:50]}:{self.address.port}"
+        self.store = Store(self._first.server.database)
+        try:
+            await self._prepare()
+            await self._serve(sock)
+        finally:
+            sock.close()
+            await asyncio.to_thread(self.store.close)
+        return 0
+
+    @property
+    def config(self) -> Config:
+        """The configuration that holds now."""
+        return self.reloader.config
+
+    async def _prepare(self) -> None:
+        """Make everything that the loops and the pages need; nothing runs yet."""
+        self.store.migrate()
+        now = self.clock()
+        synced = await self.store.write(lambda conn: monitors.sync(conn, self._first.monitors, now))
+        for line in synced.lines():
+            logger.info("configuration: %s", line)
+        self.registry = Registry(self.store)
+        await self.registry.reload()
+        self.recorder = Recorder(self.store, self.registry, self.clock)
+        self.http = Http()
+        self.channels = self._build(self._first)
+        self.reloader = Reloader(self._first, self._environ, self._apply)
+        self.supervisor = Supervisor(self.clock)
+        self._make_loops()
+        self.health = OwnHealth(
+            store=self.store,
+            node=self.node,
+            clock=self.clock,
+            config=lambda: self.config,
+            supervisor=self.supervisor,
+            reload_error=lambda: self.reloader.error,
+            version=distribution_version(),
+        ).health
+
+    def _make_loops(self) -> None:
+        put = asyncio.Event()
+        self.poller = Poller(self.registry, self.recorder, self.http, self.clock)
+        self.watcher = Watcher(self.store, self.registry, self.recorder, node=self.node, clock=self.clock)
+        self.assembler = Assembler(
+            self.store,
+            self.registry,
+            node=self.node,
+            channels=lambda: tuple(self.channels),
+            maintenance=lambda: self.config.maintenance,
+            public_url=self._first.server.public_url or self.address.url,
+            changed=self.recorder.changed,
+            put=put,
+            clock=self.clock,
+        )
+        self.dispatcher = Dispatcher(
+            self.store, node=self.node, channels=lambda: self.channels, put=put, clock=self.clock
+        )
+
+    async def _serve(self, sock: socket.socket) -> None:
+        """Run the server and the loops until a stop is asked for."""
+        context = Context(
+            store=self.store,
+            clock=self.clock,
+            config=lambda: self.config,
+            health=self.health,
+            notices=self.notices,
+            node=f"{self.node}, healthkit {distribution_version()}",
+            url=self.address.url,
+        )
+        web = server.server(app(context, registry=self.registry, door=self.recorder))
+        self._listen_to_signals()
+        await self.watcher.start(self.clock())  # before any ping comes in
+        serving = asyncio.create_task(server.serve(web, sock), name="server")
+        try:
+            await server.started(web, serving)
+            self._start_loops()
+            self._out(f"healthkit-checker: listening on {self.address.url}")
+            await self._until_stopped(serving)
+        finally:
+            await self._end(web, serving)
+
+    def _start_loops(self) -> None:
+        loops = {
+            "poller": self.poller.run,
+            "watcher": self.watcher.run,
+            "assembler": self.assembler.run,
+            "dispatcher": self.dispatcher.run,
+            "reloader": self.reloader.run,
+        }
+        for name, run in loops.items():
+            self.supervisor.start(name, run)
+
+    async def _until_stopped(self, serving: asyncio.Task[None]) -> None:
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+
+    async def _end(self, web: server.Server, serving: asyncio.Task[None]) -> None:
+        """Stop taking requests, answer those in flight, flush, let go of leases; bounded, whatever hangs."""
+        began = time.monotonic()
+        web.should_exit = True
+        try:
+            async with asyncio.timeout(STOP_WITHIN):
+                await self.supervisor.stop(1.0)
+                await asyncio.gather(serving, self.dispatcher.stop(2.0), return_exceptions=True)
+                await self.recorder.drain()
+                await self._say_goodbye()
+        except TimeoutError:
+            logger.warning(
+                "stopped without waiting any longer: something hangs; nothing that was answered is lost"
+            )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await self.http.aclose()
+        logger.info("stopped after %.1f s", time.monotonic() - began)
+
+    async def _say_goodbye(self) -> None:
+        try:
+            await self.assembler.stop()
+            await self.watcher.stop(self.clock())
+        except StoreError as error:
+            logger.warning("could not write down that the checker stops in order: %s", error)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reloader.ask)
+
+    async def _apply(self, config: Config) -> list[str]:
+        """Make a changed configuration hold; return what changed among the monitors, a line each."""
+        channels = self._build(config)
+        now = self.clock()
+        synced = await self.store.write(lambda conn: monitors.sync(conn, config.monitors, now))
+        await self.registry.reload()
+        self.channels = channels
+        self.poller.reload()
+        self.recorder.changed.set()
+        return synced.lines()
+
+    def _build(self, config: Config) -> dict[str, Channel]:
+        return {spec.name: build(spec, self.http) for spec in config.channels}
+
+    def notices(self) -> list[Notice]:
+        """Return what a person who looks at the dashboard should know of the checker itself."""
+        found = []
+        if self.reloader.error:
+            title = "The configuration was changed and cannot be used; the old one keeps running."
+            found.append(Notice("bad", title, self.reloader.error))
+        broken = [state.name for state in self.supervisor.recent(within=60.0)]
+        if broken:
+            found.append(
+                Notice("bad", "The checker itself has trouble:", f"{', '.join(broken)} failed lately.")
+            )
+        if not self.config.channels:
+            found.append(
+                Notice("warn", "Nobody is told.", "No channel is configured: alerts end on this page.")
+            )
+        found += [Notice("warn", "Doubtful in the configuration:", text) for text in self.config.warnings]
+        return found
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+    sys.stdout.flush()
+
+
+def _raise_file_limit() -> None:
+    """Ask for enough open files for the connections that are allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,133 @@
+"""What the operator's commands do. They work on the store, whether or not the checker runs."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
+
+from checker.config import Config
+from checker.model import Command, MonitorSpec, State
+from checker.record import Recorder
+from checker.registry import Registry
+from checker.slugs import slug
+from checker.status_text import Painter, plain, render
+from checker.store import Store, StoreError, operations
+from checker.store.views import NodeView, Overview, overview
+from checker.web.pages import span
+from checker.web.present import as_json as status_json
+from checker.web.present import verdict
+
+ALIVE = 30.0  # seconds since a running checker's last sign
+
+
+class CommandError(StoreError):
+    """The command cannot do what it was asked for; says why and what next."""
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Store]:
+    """Open the store that a checker has made; raises `StoreError` where there is none yet."""
+    url = make_url(config.server.database)
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
+        raise CommandError(
+            f"database {url.database}: there is none yet; start the checker once with `healthkit-checker run`"
+        )
+    store = Store(config.server.database)
+    try:
+        yield store
+    except DBAPIError as error:
+        raise CommandError(
+            "the database's tables are not those of this version; run `healthkit-checker migrate`"
+        ) from error
+    finally:
+        store.close()
+
+
+def status(config: Config, *, as_json: bool) -> int:
+    """Print what is down, since when and why; return 1 when something is."""
+    now = time.time()
+    kinds = {channel.name: channel.kind for channel in config.channels}
+    with opened(config) as store:
+        found = store.read_now(lambda conn: overview(conn, kinds))
+    node = alive(found, now)
+    if as_json:
+        print(json.dumps({**status_json(found), "checker": _node_json(found, node)}, indent=2))
+    else:
+        sys.stdout.write(render(found, now=now, paint=Painter(sys.stdout.isatty())))
+    if node is None:
+        seen = f"last seen {span(now - found.nodes[0].seen_at)} ago" if found.nodes else "it never ran"
+        print(f"the checker is not running ({seen}): this is the last that it knew", file=sys.stderr)
+    return 1 if verdict(found.monitors).word == "down" else 0
+
+
+def alive(found: Overview, now: float) -> NodeView | None:
+    """Return a checker that runs now, as far as the store can tell."""
+    return next((node for node in found.nodes if not node.clean_stop and now - node.seen_at < ALIVE), None)
+
+
+def _node_json(found: Overview, node: NodeView | None) -> dict[str, object]:
+    return {"running": node is not None, "seen_at": found.nodes[0].seen_at if found.nodes else None}
+
+
+def find(registry: Registry, name: str) -> tuple[int, MonitorSpec]:
+    """Return the monitor of that full name or slug; raises `CommandError` naming what is near."""
+    exact = registry.full_name(name)
+    if exact is not None:
+        spec = registry.by_id(exact)
+        assert spec is not None
+        return exact, spec
+    matches = [
+        (key, spec)
+        for key, spec in registry.specs.items()
+        if not spec.parent and slug(spec.name) == slug(name)
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    known = ", ".join(sorted(spec.full_name for spec in registry.specs.values())[:20])
+    raise CommandError(f"no monitor is called {plain(name, 80)!r}; there are: {known or 'none'}")
+
+
+def operate(config: Config, verb: str, name: str) -> int:
+    """Pause or resume a monitor, or acknowledge its incident."""
+    now, by = time.time(), user()
+    with opened(config) as store:
+        registry = Registry(store)
+        registry.reload_now()
+        if verb == "ack":
+            return _acknowledge(store, registry, name, now, by)
+        monitor_id, spec = find(registry, name)
+        after = asyncio.run(_command(store, registry, monitor_id, Command(verb, now, by)))
+    print(f"{spec.full_name} is {'paused' if after is State.PAUSED else 'watched'}")
+    return 0
+
+
+async def _command(store: Store, registry: Registry, monitor_id: int, command: Command) -> State:
+    recorder = Recorder(store, registry, time.time)
+    done = await recorder.record([(monitor_id, command)])
+    return done[0].after.state
+
+
+def user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"
+
+
+def _acknowledge(store: Store, registry: Registry, name: str, now: float, by: str) -> int:
+    monitor_id, spec = find(registry, name)
+    titles = store.write_now(lambda conn: operations.acknowledge(conn, monitor_id, now, by))
+    if not titles:
+        raise CommandError(f"{spec.full_name} is in no open incident: there is nothing to acknowledge")
+    for title in titles:
+        print(f"acknowledged: {plain(title)}")
+    return 0
