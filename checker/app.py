@@ -24,6 +24,7 @@ from checker.poller import Poller
 from checker.record import Recorder
 from checker.registry import Registry
 from checker.reload import Reloader
+from checker.retention import Retention
 from checker.store import Store, StoreError, monitors
 from checker.supervisor import Supervisor
 from checker.watcher import Watcher
@@ -155,6 +156,7 @@ class Checker:
             "assembler": self.assembler.run,
             "dispatcher": self.dispatcher.run,
             "reloader": self.reloader.run,
+            "retention": Retention(self.store, self.registry, self.clock).run,
         }
         for name, run in loops.items():
             self.supervisor.start(name, run)

@@ -22,9 +22,9 @@ from checker.slugs import slug
 from checker.status_text import Painter, plain, render
 from checker.store import Store, StoreError, operations
 from checker.store.views import NodeView, Overview, overview
-from checker.web.pages import span
 from checker.web.present import as_json as status_json
 from checker.web.present import verdict
+from checker.web.times import span
 
 ALIVE = 30.0  # seconds since a running checker's last sign
 

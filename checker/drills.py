@@ -62,7 +62,7 @@ def _message(
 
 
 def drill(config: Config, name: str) -> int:
-    """Send a fire drill the way this monitor's alerts go (outbox, dispatcher, channels); say who was reached."""
+    """Send a fire drill the way this monitor's alerts go, outbox and all; say who was reached."""
     now = time.time()
     with opened(config) as store:
         registry = Registry(store)

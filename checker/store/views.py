@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from checker.model import Incident, Kind, MonitorSpec, MonitorState, Severity
 from checker.store import codec
@@ -141,6 +141,10 @@ def incidents(conn: Connection, *, resolved: bool | None, limit: int) -> tuple[I
     if resolved is not None:
         ended = incident.c.resolved_at
         query = query.where(ended.is_not(None) if resolved else ended.is_(None))
+    return _incidents(conn, query)
+
+
+def _incidents(conn: Connection, query: Select[Any]) -> tuple[Incident, ...]:
     rows = conn.execute(query).mappings().all()
     people = _members(conn, [row["id"] for row in rows])
     return tuple(
@@ -159,6 +163,12 @@ def incidents(conn: Connection, *, resolved: bool | None, limit: int) -> tuple[I
         )
         for row in rows
     )
+
+
+def incident_of(conn: Connection, incident_id: int) -> Incident | None:
+    """Return one incident with its members."""
+    found = _incidents(conn, select(incident).where(incident.c.id == incident_id))
+    return found[0] if found else None
 
 
 def _members(conn: Connection, ids: Sequence[int]) -> Mapping[int, list[Mapping[str, Any]]]:
@@ -197,10 +207,12 @@ def _channel(name: str, kind: str, row: Row[Any] | None, waiting: int) -> Channe
     )
 
 
-def deliveries(conn: Connection, *, limit: int) -> tuple[Delivery, ...]:
-    """Return the newest rows of the outbox."""
+def deliveries(conn: Connection, *, limit: int, incident_id: int | None = None) -> tuple[Delivery, ...]:
+    """Return the newest rows of the outbox, or those of one incident."""
     names = tuple(Delivery.__dataclass_fields__)
     query = select(*(outbox.c[name] for name in names)).order_by(outbox.c.id.desc()).limit(limit)
+    if incident_id is not None:
+        query = query.where(outbox.c.incident_id == incident_id)
     rows = conn.execute(query).mappings()
     return tuple(Delivery(**{**row, "last_error": row["last_error"] or ""}) for row in rows)
 

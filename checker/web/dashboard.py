@@ -11,10 +11,11 @@ from markupsafe import escape
 
 from checker.model import Kind, State
 from checker.slugs import slug as slug_of
+from checker.store import views
 from checker.store.views import Watched, watched
 from checker.web.context import Context
 from checker.web.pages import render
-from checker.web.present import LOOKS, Look, page, verdict, worst
+from checker.web.present import LOOKS, Look, incident_page, page, verdict, worst
 
 BADGE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" '
@@ -24,6 +25,7 @@ BADGE = (
     '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
     '<text x="7" y="14">{name}</text><text x="{text}" y="14">{word}</text></g></svg>'
 )
+DELIVERIES = 50  # of an incident, the newest first
 COLOURS = {"ok": "#177245", "warn": "#a86a00", "bad": "#b3261e", "mute": "#6b7785"}
 
 
@@ -42,6 +44,18 @@ def router(context: Context) -> APIRouter:
             node=context.node,
         )
         return render("dashboard.html", page=content, tone=content.verdict.tone)
+
+    @pages.get("/incidents/{number}", response_class=HTMLResponse)
+    async def incident(number: int) -> HTMLResponse:
+        found, sent = await context.store.read(
+            lambda conn: (
+                views.incident_of(conn, number),
+                views.deliveries(conn, limit=DELIVERIES, incident_id=number),
+            )
+        )
+        if found is None:
+            raise HTTPException(404)
+        return render("incident.html", **incident_page(found, sent, context.clock()))
 
     @pages.get("/status", response_class=HTMLResponse)
     async def status() -> HTMLResponse:

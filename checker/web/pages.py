@@ -1,36 +1,16 @@
-"""Jinja2, set up once: everything is escaped, an undefined name is an error, times are shown in UTC."""
+"""Jinja2, set up once: everything is escaped, an undefined name is an error."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from healthkit.durations import humanize
+from checker.web.times import iso, span, utc
 
 HERE = Path(__file__).parent
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
-
-
-def iso(at: float) -> str:
-    """Return epoch seconds as RFC 3339 in UTC."""
-    return _moment(at).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def utc(at: float) -> str:
-    """Return epoch seconds as people read them, in UTC."""
-    return f"{_moment(at):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def span(duration: float) -> str:
-    """Return a duration as people say it; a negative one (clocks differ) is none."""
-    return humanize(float(round(duration))) if duration >= 1 else "0 s"
 
 
 _jinja = Environment(

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checker.model import Incident, Kind, State
+from checker.model import Incident, Kind, Member, Severity, State
 from checker.schedule import describe
-from checker.store.views import ChannelView, Overview, Watched
+from checker.store.views import ChannelView, Delivery, Overview, Watched
+from checker.web.times import utc
 from healthkit.durations import humanize
 
 SHOWN = 500  # working heartbeats on the page; those that are not working are always shown
@@ -31,6 +32,13 @@ LOOKS = {
     State.NEW: Look("mute", "no sign yet"),
     State.PAUSED: Look("mute", "paused"),
 }
+DELIVERY_LOOKS = {
+    "sent": Look("ok", "delivered"),
+    "waiting": Look("warn", "waiting"),
+    "gave up": Look("bad", "gave up"),
+}
+MOMENTS = 1_000_000_000.0  # a number beyond it, in evidence, is a moment in epoch seconds
+DURATIONS = frozenset({"duration", "latency", "running", "usual"})
 TROUBLED = (State.DOWN, State.WARN)
 
 
@@ -345,3 +353,38 @@ def _channel(channel: ChannelView) -> dict[str, Any]:
         "error": channel.last_error if trouble else "",
         "error_at": channel.last_error_at,
     }
+
+
+def incident_page(incident: Incident, sent: Sequence[Delivery], now: float) -> dict[str, Any]:
+    """Return what an incident's own page shows."""
+    over = incident.resolved_at is not None
+    loud = "bad" if incident.severity is Severity.CRITICAL else "warn"
+    return {
+        "now": now,
+        "incident": incident,
+        "tone": "ok" if over else loud,
+        "lasted": (incident.resolved_at if over and incident.resolved_at else now) - incident.since,
+        "members": [_member(member) for member in incident.members],
+        "deliveries": [{"look": DELIVERY_LOOKS[each.status], "row": each} for each in sent],
+    }
+
+
+def _member(member: Member) -> dict[str, Any]:
+    shown = {key.replace("_", " "): _evidence(key, value) for key, value in member.evidence.items()}
+    return {
+        "name": member.name,
+        "state": LOOKS[State.UP if member.resolved_at is not None else member.state],
+        "since": member.since,
+        "reason": member.reason,
+        "output": shown.pop("output", ""),
+        "evidence": {key: value for key, value in shown.items() if value},
+    }
+
+
+def _evidence(key: str, value: Any) -> str:
+    """Return a piece of evidence as text; numbers that are moments are shown as such."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > MOMENTS:
+        return utc(float(value))
+    if isinstance(value, float):
+        return humanize(value) if key in DURATIONS else f"{value:g}"
+    return "" if value is None else str(value)[:4000]
