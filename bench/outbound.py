@@ -1,0 +1,145 @@
+"""What does it cost a call to be watched by `OutboundCalls`? Bare and watched in turn, the network left out.
+
+`python -m bench.outbound [--quick]`. The method that each library's calls pass through is replaced by one
+that answers at once, with the library's own request objects; the difference is what watching adds. Exits with
+1 when a library that is installed pays more than the limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import importlib.util
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from healthkit.checks.outbound import OutboundCalls
+from healthkit.checks.outbound_clients import CLIENTS
+from healthkit.checks.outbound_clients.model import Client
+
+LIMIT = 5e-6  # seconds a call
+URL = "https://api.stripe.example/v1/charges?expand=1"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One library: seconds a call, bare and watched."""
+
+    library: str
+    bare: float
+    watched: float
+
+    @property
+    def cost(self) -> float:
+        """What watching adds to a call, in seconds."""
+        return self.watched - self.bare
+
+
+def request_of(client: Client) -> tuple[Any, ...]:
+    """Return the arguments that the library itself would pass, after `self`."""
+    if client.module == "requests.adapters":
+        return (importlib.import_module("requests").Request("GET", URL).prepare(),)
+    if client.module in ("httpx", "httpx2"):
+        return (importlib.import_module(client.module).Request("GET", URL),)
+    if client.module == "urllib.request":
+        return (None, importlib.import_module("urllib.request").Request(URL))
+    return ("GET", URL)
+
+
+def answer_of(client: Client) -> Any:
+    """Return a response that answers what is asked of it."""
+    url: Any = SimpleNamespace(scheme="https", host="api.stripe.example", port=443)
+    if client.module == "aiohttp":
+        url = importlib.import_module("yarl").URL(URL)
+    return SimpleNamespace(status=200, status_code=200, url=url)
+
+
+def instant(client: Client) -> type:
+    """Return the library's class with its method replaced by one that answers at once."""
+    answer = answer_of(client)
+
+    def at_once(*_args: Any, **_kwargs: Any) -> Any:
+        return answer
+
+    async def at_once_async(*_args: Any, **_kwargs: Any) -> Any:
+        return answer
+
+    owner: type = getattr(importlib.import_module(client.module), client.owner)
+    setattr(owner, client.method, at_once_async if client.is_async else at_once)
+    return owner
+
+
+def caller(owner: type, client: Client) -> Callable[[int], float]:
+    """Return what makes `count` calls and tells the seconds a call took."""
+    target: Any = object.__new__(owner)
+    args = request_of(client)
+    if client.module == "urllib3.connectionpool":
+        target.scheme, target.host, target.port = "https", "api.stripe.example", 443
+    if client.module == "aiohttp":
+        target._base_url = None
+        target._connector = None  # or its __del__ complains
+
+    def many(count: int) -> float:
+        call = getattr(target, client.method)
+        started = time.perf_counter()
+        for _ in range(count):
+            call(*args)
+        return (time.perf_counter() - started) / count
+
+    async def many_async(count: int) -> float:
+        call = getattr(target, client.method)
+        started = time.perf_counter()
+        for _ in range(count):
+            await call(*args)
+        return (time.perf_counter() - started) / count
+
+    return (lambda count: asyncio.run(many_async(count))) if client.is_async else many
+
+
+def measure(client: Client, count: int, rounds: int) -> Row:
+    """Return the median of alternating rounds."""
+    run = caller(instant(client), client)
+    bare, watched = [], []
+    for _ in range(rounds):
+        bare.append(run(count))
+        with OutboundCalls():
+            watched.append(run(count))
+    name = f"{client.module.split('.')[0]}{' async' if client.is_async else ''}"
+    return Row(name, statistics.median(bare), statistics.median(watched))
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = ["| library | bare us | watched us | cost us a call |", "|---|---|---|---|"]
+    lines += [
+        "| "
+        + " | ".join([row.library, *(f"{part * 1e6:.2f}" for part in (row.bare, row.watched, row.cost))])
+        + " |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure every installed library; return 1 when one pays more than the limit."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer calls")
+    quick = parser.parse_args(arguments).quick
+    installed = [client for client in CLIENTS if importlib.util.find_spec(client.module.split(".")[0])]
+    rows = [measure(client, 2_000 if quick else 20_000, 5 if quick else 15) for client in installed]
+    print(f"Python {platform.python_version()}, {platform.machine()}\n", table(rows), sep="\n")
+    dear = [row.library for row in rows if row.cost > LIMIT]
+    if dear:
+        print(f"above {LIMIT * 1e6:g} us a call: {', '.join(dear)}", file=sys.stderr)
+    return 1 if dear else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
