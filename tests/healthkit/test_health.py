@@ -51,7 +51,11 @@ class AsyncProbe:
 def test_a_probe_brings_its_name_and_defaults() -> None:
     check = Health("shop").add(Probe())
     assert (check.key, check.timeout, check.fresh_for, check.critical) == ("database:write", 2.0, 10.0, False)
-    assert (check.tags, check.component_type, check.identity) == ({"ready"}, "datastore", "postgres:orders")
+    assert (check.tags, check.component_type, check.identity) == (
+        frozenset({"ready"}),
+        "datastore",
+        "postgres:orders",
+    )
 
 
 def test_what_is_given_wins_over_the_probes_own() -> None:

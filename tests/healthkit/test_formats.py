@@ -1,0 +1,117 @@
+"""Text, page and Prometheus: complete, and harmless whatever a check says."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from healthkit.formats import FORMATS, html, prometheus, text
+from healthkit.model import Check, Reading, Report, Result
+from healthkit.status import Status
+
+NASTY = '<script>alert("x")</script>\n$title \\ "quoted" \u202e'
+
+
+def reading(name: str, status: Status, **rest: object) -> Reading:
+    critical = bool(rest.pop("critical", True))
+    return Reading(Check(name, "status", lambda: None, critical=critical), status, 1_700_000_000.0, **rest)  # type: ignore[arg-type]
+
+
+REPORT = Report(
+    "shop", Status.FAIL, 1_700_000_000.0,
+    (
+        reading("fine", Status.PASS, value=3, unit="jobs", duration=0.5),
+        reading("broken", Status.FAIL, output=NASTY),
+        reading("shaky", Status.WARN, output="slow", critical=False),
+        reading("disks", Status.PASS, results=(Result(1.5, component_id="a"), Result("x", component_id="b"))),
+    ),
+    version="1.4.2",
+)  # fmt: skip
+
+
+def test_text_lists_the_worst_first_on_one_line_each() -> None:
+    lines = text(REPORT).decode().splitlines()
+    assert lines[0] == "shop 1.4.2: fail"
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["fail", "broken:status"],
+        ["warn", "shaky:status"],
+        ["pass", "fine:status"],
+        ["pass", "disks:status"],
+        ["pass", "disks:status"],
+    ]
+    assert lines[3].endswith("3 jobs")
+
+
+class Page(HTMLParser):
+    """Collects what a browser would make of a page."""
+
+    def __init__(self, body: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(body)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_the_page_escapes_what_checks_say_and_runs_no_script() -> None:
+    page = Page(html(REPORT).decode())
+    names = [tag for tag, _ in page.tags]
+    assert "script" not in names
+    assert '<script>alert("x")</script>' in page.words, "shown as text"
+    assert not any(key.startswith("on") or key in ("src", "href") for _, attrs in page.tags for key in attrs)
+
+
+def test_the_page_can_be_understood_without_seeing_it() -> None:
+    page = Page(html(REPORT).decode())
+    tags = dict(reversed(page.tags))
+    assert tags["html"]["lang"] == "en"
+    assert {"title", "main", "h1", "caption", "time"} <= set(tags)
+    assert [attrs.get("scope") for tag, attrs in page.tags if tag == "th"] == ["col"] * 4 + ["row"] * 5
+    assert [
+        word for word in ("Not working", "fail", "warn", "pass", "not critical") if word not in page.words
+    ] == []
+
+
+def test_the_page_of_a_report_without_checks_says_what_it_proves() -> None:
+    assert "the process answers" in html(Report("shop", Status.PASS, 0.0)).decode()
+
+
+SAMPLE = re.compile(r'(\w+)(\{(?:\w+="(?:[^"\\\n]|\\.)*",?)*\})? (-?[\d.e+-]+)')
+
+
+def test_prometheus_lines_are_well_formed_and_unique() -> None:
+    lines = prometheus(REPORT).decode().splitlines()
+    samples = [line for line in lines if not line.startswith("#")]
+    assert all(SAMPLE.fullmatch(line) for line in samples)
+    series = [line.rsplit(" ", 1)[0] for line in samples]
+    assert len(series) == len(set(series))
+    assert 'healthkit_status{service="shop"} 0' in lines
+    assert (
+        'healthkit_check_status{service="shop",check="shaky:status",component_id="",critical="false"} 0.5'
+        in lines
+    )
+    assert (
+        'healthkit_check_value{service="shop",check="disks:status",component_id="a",critical="true"} 1.5'
+        in lines
+    )
+    assert len([line for line in lines if line.startswith("# TYPE")]) == 5
+
+
+def test_a_label_is_escaped() -> None:
+    body = prometheus(Report('a"b\\c\nd', Status.PASS, 0.0)).decode()
+    assert r'service="a\"b\\c\nd"' in body
+
+
+@pytest.mark.parametrize("form", FORMATS.values(), ids=lambda form: form.name)
+@pytest.mark.parametrize("status", [Status.PASS, Status.WARN, Status.FAIL])
+def test_the_status_alone_names_nothing_else(form: object, status: Status) -> None:
+    body = FORMATS[form.name].write_status(status)  # type: ignore[attr-defined]
+    assert b"shop" not in body
+    assert str(status).encode() in body or form.name == "prometheus"  # type: ignore[attr-defined]
