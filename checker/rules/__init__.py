@@ -1,1 +1,1 @@
-"""The pure rules behind `checker.state.advance`, one small module a question."""
+"""The pure rules behind `state.advance` and `incidents.judge`, one small module a question."""

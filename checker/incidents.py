@@ -1,0 +1,183 @@
+"""From changes to incidents: what is one cause, who belongs to it, what is told. Pure: `judge(...)`.
+
+Level-triggered: what is open is compared with how the monitors stand now, so a lost or repeated call does
+no harm. Changes add what the levels no longer show: a fall that is over already opens its incident in one
+call and is resolved by the next. A call makes one decision a group at most, so an incident never opens and
+ends at once.
+
+A monitor that is not well and in no incident
+
+- is left alone under an open maintenance window that covers it, and opens its incident when that ends;
+- joins the incident of the dependency that explains it, as suppressed: attached, never told on its own;
+- waits a little when such a dependency has just recovered: it probably follows;
+- joins the open incident of its group, or opens one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from checker.maintenance import MaintenanceSpec
+from checker.model import Change, Event, Incident, Member, MonitorSpec, MonitorState, Severity, State
+from checker.rules.causes import group_of
+from checker.rules.scene import SETTLE, Trouble, View
+from checker.rules.titles import headline
+from checker.rules.transition import BAD
+from checker.slugs import slug
+
+KEY_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of an incident. `event` None: record it, tell nobody. `channels` None: all of them.
+
+    `incident.id` 0 means that it is new; `dedup_key` is its name for ever.
+    """
+
+    incident: Incident
+    event: Event | None
+    channels: tuple[str, ...] | None
+
+
+def judge(
+    open_incidents: Sequence[Incident],
+    changes: Sequence[Change],
+    monitors: Mapping[int, MonitorSpec],
+    *,
+    states: Mapping[int, MonitorState],
+    maintenance: Sequence[MaintenanceSpec] = (),
+    now: float,
+    settle: float = SETTLE,
+    remind_every: float | None = None,
+    last_judged: float | None = None,
+) -> list[Decision]:
+    """Return what becomes of incidents: opened, updated, resolved, reminded, or only recorded.
+
+    `monitors` are all live ones: a member that is not among them was removed and leaves its incident.
+    `states` must hold every changed monitor and every member of `open_incidents`; besides, every monitor that
+    may need an incident, and what it depends on. `open_incidents` must hold those of the groups of all
+    monitors in `states`. A reminder is due when a multiple of `remind_every` since the beginning lies between
+    `last_judged` and `now`.
+    """
+    view = View(monitors, states, changes, maintenance, now, settle)
+    incidents = {incident.group: incident for incident in open_incidents}
+    own, attached = view.placed(incidents)
+    decisions = []
+    for group in sorted({*incidents, *own}):
+        decision = _decide(view, group, incidents.get(group), own, attached[group])
+        if remind_every and last_judged is not None and (decision is None or decision.event is None):
+            incident = decision.incident if decision else incidents[group]
+            decision = _reminder(view, incident, remind_every, last_judged) or decision
+        if decision is not None:
+            decisions.append(decision)
+    return decisions
+
+
+def _decide(
+    view: View,
+    group: str,
+    before: Incident | None,
+    own: Mapping[str, Sequence[Trouble]],
+    attached: Sequence[Trouble],
+) -> Decision | None:
+    """Return what becomes of the incident of one group; None when nothing about it changed."""
+    troubles = own.get(group, ())
+    members = {member.monitor_id: member for member in before.members} if before else {}
+    busy = {each.member.monitor_id for each in (*troubles, *attached)}
+    elsewhere = {each.member.monitor_id for found in own.values() for each in found}
+    for number, member in members.items():
+        if number not in busy and member.resolved_at is None:
+            members[number] = _left(view, member, elsewhere)
+    worse = any(_worse(members.get(each.member.monitor_id), each.member) for each in troubles)
+    for trouble in (*troubles, *attached):
+        members[trouble.member.monitor_id] = _renewed(members.get(trouble.member.monitor_id), trouble.member)
+    after = _incident(view, group, before, list(members.values()), troubles)
+    if after == before:
+        return None
+    louder = (
+        before is not None and before.severity is Severity.WARNING and after.severity is Severity.CRITICAL
+    )
+    event: Event | None = None
+    if after.resolved_at is not None:
+        event = Event.RESOLVED
+    elif before is None:
+        event = Event.OPENED
+    elif worse or louder:
+        event = Event.UPDATED
+    return Decision(after, event, view.channels(group, after.members))
+
+
+def _incident(
+    view: View, group: str, before: Incident | None, members: list[Member], troubles: Sequence[Trouble]
+) -> Incident:
+    """Return the incident with these members; it is over when none of its own group is in it any more."""
+    open_members = [member for member in members if member.resolved_at is None]
+    ours = [member for member in open_members if _is_of(view, group, member)]
+    if before is None:
+        title, cause = _headline(view, ours)
+        new = Incident(0, group, _key(group, troubles, view.now), title, cause, min(m.since for m in ours))
+    elif not ours:
+        new = replace(before, resolved_at=view.now)
+    else:
+        title, cause = _headline(view, ours)
+        new = replace(before, title=title, cause=cause)
+    return replace(
+        new,
+        severity=view.severity(ours) if ours else new.severity,
+        members=tuple(members),
+        suppressed=tuple(sorted(m.name for m in open_members if not _is_of(view, group, m))),
+    )
+
+
+def _headline(view: View, ours: Sequence[Member]) -> tuple[str, str]:
+    return headline([(view.monitors[member.monitor_id].kind, member) for member in ours])
+
+
+def _is_of(view: View, group: str, member: Member) -> bool:
+    spec = view.monitors.get(member.monitor_id)
+    return spec is not None and group_of(spec) == group
+
+
+def _key(group: str, troubles: Sequence[Trouble], now: float) -> str:
+    """Return a name that stays and never comes again: by the first change, or by the moment."""
+    first = min((trouble.change_id for trouble in troubles if trouble.change_id), default=0)
+    return f"healthkit-{slug(group)[:KEY_CHARACTERS]}-{first or f't{now * 1000:.0f}'}"
+
+
+def _left(view: View, member: Member, elsewhere: set[int]) -> Member:
+    """Return a member that may have left: recovered, paused, removed, or with an incident of its own."""
+    if member.monitor_id not in view.monitors:
+        return replace(member, resolved_at=view.now, reason="removed")
+    level = view.levels.get(member.monitor_id)
+    if level is State.PAUSED:
+        return replace(member, resolved_at=view.now, state=level, reason="paused")
+    if level is not None and level not in BAD:
+        return replace(member, resolved_at=view.now, state=level, reason="")
+    if member.monitor_id in elsewhere:
+        return replace(member, resolved_at=view.now, reason="has an incident of its own")
+    return member
+
+
+def _worse(before: Member | None, now: Member) -> bool:
+    """Tell whether a monitor fell that was not down in this incident."""
+    was_down = before is not None and before.resolved_at is None and before.state is State.DOWN
+    return now.state is State.DOWN and not was_down
+
+
+def _renewed(before: Member | None, now: Member) -> Member:
+    """Return the member as it stands; another wording of the same trouble is no news."""
+    if before is None or before.resolved_at is not None:
+        return now
+    return (
+        before if (before.state, before.cause) == (now.state, now.cause) else replace(now, since=before.since)
+    )
+
+
+def _reminder(view: View, incident: Incident, every: float, last: float) -> Decision | None:
+    if incident.acknowledged_at is not None:
+        return None
+    if (view.now - incident.since) // every <= max(0.0, (last - incident.since) // every):
+        return None
+    return Decision(incident, Event.REMINDER, view.channels(incident.group, incident.members))

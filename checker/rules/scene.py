@@ -1,0 +1,163 @@
+"""The monitors as they stand at one moment, and whose trouble is whose. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from checker.maintenance import MaintenanceSpec, Window, active, covering
+from checker.model import (
+    NOTHING,
+    Change,
+    Incident,
+    Kind,
+    Member,
+    MonitorSpec,
+    MonitorState,
+    Severity,
+    State,
+)
+from checker.rules.causes import Causes, group_of
+from checker.rules.transition import BAD
+from checker.schedule import Every
+
+SETTLE = 300.0  # seconds at most that a monitor is given to follow its dependency's recovery
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A monitor that is not well, or was not for a moment; `at` is the moment that counts for maintenance."""
+
+    member: Member
+    spec: MonitorSpec
+    at: float
+    change_id: int = 0
+
+
+class View:
+    """The monitors as they stand at one moment."""
+
+    def __init__(
+        self,
+        monitors: Mapping[int, MonitorSpec],
+        states: Mapping[int, MonitorState],
+        changes: Sequence[Change],
+        maintenance: Sequence[MaintenanceSpec],
+        now: float,
+        settle: float,
+    ) -> None:
+        self.monitors, self.states, self.now = monitors, states, now
+        self._changes, self._maintenance, self._settle = changes, maintenance, settle
+        self._windows: dict[float, list[Window]] = {}
+        self.levels = {change.monitor_id: change.new for change in changes}
+        self.levels.update({monitor_id: state.state for monitor_id, state in states.items()})
+        self.causes = Causes(monitors, self.levels)
+
+    def placed(
+        self, incidents: Mapping[str, Incident]
+    ) -> tuple[dict[str, list[Trouble]], dict[str, list[Trouble]]]:
+        """Return all trouble by the group whose incident it belongs to: its own, and what it explains."""
+        own: dict[str, list[Trouble]] = defaultdict(list)
+        attached: dict[str, list[Trouble]] = defaultdict(list)
+        for trouble in self._troubles():
+            group = group_of(trouble.spec)
+            if member_of(incidents.get(group), trouble.member.monitor_id):
+                own[group].append(trouble)
+            elif covering(self._open_windows(trouble.at), trouble.spec.full_name):
+                continue
+            elif (root := self.causes.root(trouble.member.monitor_id)) is not None:
+                attached[group_of(self.monitors[root])].append(trouble)
+            elif not self._follows(trouble):
+                own[group].append(trouble)
+        return own, attached
+
+    def severity(self, members: Sequence[Member]) -> Severity:
+        """Return how loud it is: a component that is down counts by what its endpoint makes of it."""
+        return Severity.CRITICAL if any(self._critical(member) for member in members) else Severity.WARNING
+
+    def channels(self, group: str, members: Sequence[Member]) -> tuple[str, ...] | None:
+        """Return where the members of a group tell, together; a component tells where its endpoint does."""
+        found: list[str] | None = None
+        for member in members:
+            spec = self.monitors.get(member.monitor_id)
+            if spec is None or group_of(spec) != group:
+                continue
+            names = spec.channels
+            if names is None and (endpoint := self.causes.endpoint_of(spec)) is not None:
+                names = self.monitors[endpoint].channels
+            if names is None:
+                return None
+            found = [*(found or ()), *names]
+        return None if found is None else tuple(dict.fromkeys(found))
+
+    def _open_windows(self, at: float) -> list[Window]:
+        if at not in self._windows:
+            self._windows[at] = [window for spec in self._maintenance if (window := active(spec, at))]
+        return self._windows[at]
+
+    def _critical(self, member: Member) -> bool:
+        spec = self.monitors[member.monitor_id]
+        if member.state is not State.DOWN or spec.kind is not Kind.COMPONENT:
+            return member.state is State.DOWN
+        endpoint = self.causes.endpoint_of(spec)
+        return endpoint is None or self.levels.get(endpoint) not in (State.UP, State.WARN)
+
+    def _troubles(self) -> list[Trouble]:
+        """Return what is not well now, and what fell and recovered within these changes; oldest first."""
+        falls: dict[int, Change] = {}
+        for change in self._changes:
+            if change.new in BAD and (change.new is State.DOWN or change.monitor_id not in falls):
+                falls[change.monitor_id] = change
+        found = [self._trouble(monitor_id, falls.get(monitor_id)) for monitor_id in {*self.levels}]
+        return sorted((each for each in found if each), key=lambda each: (each.at, each.member.monitor_id))
+
+    def _trouble(self, monitor_id: int, fall: Change | None) -> Trouble | None:
+        spec, level = self.monitors.get(monitor_id), self.levels[monitor_id]
+        if spec is None or level is State.PAUSED:
+            return None
+        state = self.states.get(monitor_id)
+        change_id = fall.id if fall else 0
+        if level in BAD and state is not None:
+            evidence = fall.evidence if fall else _evidence(state)
+            member = Member(
+                monitor_id, spec.full_name, level, state.reason, state.cause, state.since, None, evidence
+            )
+            return Trouble(member, spec, self.now, change_id)
+        if fall is None:
+            return None
+        member = Member(
+            monitor_id, spec.full_name, fall.new, fall.reason, fall.cause, fall.at, None, fall.evidence
+        )
+        return Trouble(member, spec, fall.at, change_id)
+
+    def _follows(self, trouble: Trouble) -> bool:
+        """Tell whether it fell before a dependency recovered just now: it may recover by itself."""
+        patience = min(self._settle, _cycle(trouble.spec))
+        for each in self.causes.needs(trouble.member.monitor_id):
+            state = self.states.get(each)
+            if state is None or state.state not in (State.UP, State.WARN):
+                continue
+            if trouble.member.since < state.since and 0 <= self.now - state.since < patience:
+                return True
+        return False
+
+
+def _cycle(spec: MonitorSpec) -> float:
+    """Return how long it takes a monitor to show that it recovered; for calendars, any time."""
+    if spec.kind is not Kind.HEARTBEAT:
+        return spec.every * (spec.recover_after + 1) + spec.timeout
+    return spec.schedule.seconds + spec.grace if isinstance(spec.schedule, Every) else SETTLE
+
+
+def _evidence(state: MonitorState) -> Mapping[str, float]:
+    found = {"first_failure": state.first_failure, "last_good": state.last_good}
+    return {key: value for key, value in found.items() if value is not None} or NOTHING
+
+
+def member_of(incident: Incident | None, monitor_id: int) -> Member | None:
+    """Return the monitor as a member that has not recovered yet."""
+    for member in incident.members if incident else ():
+        if member.monitor_id == monitor_id and member.resolved_at is None:
+            return member
+    return None
