@@ -182,7 +182,7 @@ def _members(conn: Connection, ids: Sequence[int]) -> Mapping[int, list[Mapping[
 def channel_views(conn: Connection, channels: Mapping[str, str]) -> tuple[ChannelView, ...]:
     """Return the configured channels (name to kind) with what became of their deliveries."""
     states = {row.name: row for row in conn.execute(select(channel_state))}
-    waiting = dict(conn.execute(_waiting()).tuples().all())
+    waiting = {row[0]: int(row[1]) for row in conn.execute(_waiting())}
     return tuple(
         _channel(name, kind, states.get(name), waiting.get(name, 0)) for name, kind in channels.items()
     )
@@ -220,4 +220,4 @@ def deliveries(conn: Connection, *, limit: int, incident_id: int | None = None) 
 def nodes(conn: Connection) -> tuple[NodeView, ...]:
     """Return the checker processes that ever used this store, the latest seen first."""
     query = select(node.c.name, node.c.started_at, node.c.seen_at, node.c.clean_stop)
-    return tuple(NodeView(*row) for row in conn.execute(query.order_by(node.c.seen_at.desc())).tuples())
+    return tuple(NodeView(*row) for row in conn.execute(query.order_by(node.c.seen_at.desc())))
