@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -67,13 +68,13 @@ def placeholder(conn: Connection) -> str:
 
 
 def among(conn: Connection, column: str) -> str:
-    """Return SQL for "`column` is one of these ids" with one parameter, to be given as `ids(conn, ...)`."""
+    """Return SQL for "`column` is one of these" with one parameter, to be given as `ids(conn, ...)`."""
     if conn.dialect.name == "sqlite":
         return f"{column} IN (SELECT value FROM json_each(?))"
     return f"{column} = ANY(%s)"
 
 
-def ids(conn: Connection, values: Iterable[int]) -> Row:
-    """Return the parameter of `among`."""
-    listed = sorted(values)
-    return (str(listed),) if conn.dialect.name == "sqlite" else (listed,)
+def ids(conn: Connection, values: Iterable[int] | Iterable[str]) -> Row:
+    """Return the parameter of `among`: one value, however many ids (or names) there are."""
+    listed = list(values)
+    return (json.dumps(listed),) if conn.dialect.name == "sqlite" else (listed,)

@@ -265,7 +265,10 @@ def _remove(conn: Connection, rows: Sequence[Any], now: float) -> tuple[str, ...
         )
     ]
     gone = [*top, *family]
-    conn.execute(monitor.update().where(monitor.c.id.in_(gone)).values(removed_at=now))
+    mark = placeholder(conn)
+    conn.exec_driver_sql(
+        f"UPDATE monitor SET removed_at = {mark} WHERE {among(conn, 'id')}", (now, *ids(conn, gone))
+    )
     states = door.load_states(conn, gone, lock=True)
     reason = "removed from the configuration"
     changes = [

@@ -63,9 +63,9 @@ def release(conn: Connection, name: str, owner: str) -> None:
     conn.execute(lease.update().where(lease.c.name == name, lease.c.owner == owner).values(until=0.0))
 
 
-def started(conn: Connection, name: str, now: float) -> None:
-    """Write down that a node has started."""
-    values = {"started_at": now, "seen_at": now, "clean_stop": False}
+def started(conn: Connection, name: str, now: float, seen_at: float) -> None:
+    """Write down that a node has started; until it has looked, the last that was seen is of `seen_at`."""
+    values = {"started_at": now, "seen_at": seen_at, "clean_stop": False}
     if conn.execute(node.update().where(node.c.name == name).values(values)).rowcount == 0:
         conn.execute(node.insert().values(name=name, **values))
 

@@ -183,6 +183,7 @@ member = Table(
     Column("resolved_at", Double, nullable=True),
     Column("evidence", JSON, nullable=False),
 )
+Index("ix_incident_member_monitor_id", member.c.monitor_id)
 
 outbox = Table(
     "outbox",

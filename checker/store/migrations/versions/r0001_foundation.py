@@ -155,6 +155,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("incident_id", "monitor_id", name="pk_incident_member"),
     )
+    op.create_index("ix_incident_member_monitor_id", "incident_member", ["monitor_id"], unique=False)
     op.create_table(
         "monitor_state",
         sa.Column("monitor_id", _Id, nullable=False),

@@ -1,4 +1,4 @@
-"""The store's contract holds on SQLite and on PostgreSQL alike."""
+"""What the checker's tests share: the store, once of each kind."""
 
 from __future__ import annotations
 

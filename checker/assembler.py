@@ -1,0 +1,251 @@
+"""Turns waiting changes into incidents and notifications owed: in one transaction, by one node at a time.
+
+A change is judged, its incident written and its outbox rows put, or none of it: killed at any point, the
+checker finds the change unjudged and begins again. Every few seconds a sweep compares states and incidents as
+they are, so that nothing depends on any one change having been seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from checker.incidents import Decision, judge
+from checker.maintenance import MaintenanceSpec
+from checker.model import Change, Incident, MonitorSpec, MonitorState, Notification
+from checker.registry import Registry
+from checker.rules.causes import group_of
+from checker.rules.transition import BAD
+from checker.store import Store, StoreUnavailable, door, incidents, monitors, nodes, outbox
+
+_log = logging.getLogger(__name__)
+
+BATCH = 1_000  # changes judged in one transaction, and open incidents looked at in one sweep
+LEASE = 15.0  # seconds; another node takes over this long after ours was last heard of
+LOOK = 1.0  # seconds between two looks for changes that another node wrote
+SWEEP = 10.0  # seconds between two sweeps
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What one pass did: changes judged, decisions, notifications put.
+
+    `more`: changes still wait. `over`: a fall was over before it was judged, so its incident can end at once.
+    """
+
+    changes: int = 0
+    decisions: int = 0
+    notifications: int = 0
+    more: bool = False
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Matter:
+    """All that one judgement looks at."""
+
+    changes: Sequence[Change]
+    open: Sequence[Incident]
+    specs: dict[int, MonitorSpec]
+    states: dict[int, MonitorState]
+
+
+class Assembler:
+    """The judging loop. `changed` wakes it; it sets `put` when notifications wait to be sent.
+
+    `channels` gives the names of all channels and `maintenance` the windows, as configured now.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        *,
+        node: str,
+        channels: Callable[[], Sequence[str]],
+        maintenance: Callable[[], Sequence[MaintenanceSpec]],
+        public_url: str = "",
+        remind_every: float | None = None,
+        changed: asyncio.Event,
+        put: asyncio.Event,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._node = node
+        self._channels = channels
+        self._maintenance = maintenance
+        self._public_url = public_url.rstrip("/")
+        self._remind_every = remind_every
+        self._changed = changed
+        self._put = put
+        self._clock = clock
+        self._swept: float | None = None
+        self._cursor = 0  # the last open incident that a sweep looked at
+        self._poisoned: set[int] = set()  # changes that could not be judged; tried again with each sweep
+
+    async def run(self) -> None:
+        """Judge whatever comes, for ever."""
+        while True:
+            self._changed.clear()
+            try:
+                await self.once(self._clock())
+            except StoreUnavailable as error:
+                _log.warning("changes wait to be judged: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), LOOK)
+
+    async def once(self, now: float, *, sweep: bool | None = None) -> Assembled:
+        """Judge all waiting changes; `sweep` compares all states too (None: when it is time for it)."""
+        if sweep is None:
+            sweep = self._swept is None or not 0 <= now - self._swept < SWEEP
+        total = Assembled()
+        if sweep or await self._store.read(incidents.any_unjudged):
+            while True:
+                done = await self._pass(now, sweep)
+                total = _sum(total, done)
+                if not done.more and not done.over:
+                    break
+                sweep = done.over
+        return total
+
+    async def stop(self) -> None:
+        """Let go of the lease, so that another node need not wait for it to run out."""
+        await self._store.write(lambda conn: nodes.release(conn, "assembler", self._node))
+
+    async def _pass(self, now: float, sweep: bool) -> Assembled:
+        if sweep:
+            self._poisoned.clear()
+        done = await self._store.write(lambda conn: self._assemble(conn, now, sweep))
+        if sweep:
+            self._swept = now
+        if done.notifications:
+            self._put.set()
+        return done
+
+    def _assemble(self, conn: Connection, now: float, sweep: bool) -> Assembled:
+        lease = nodes.acquire(conn, "assembler", self._node, now, LEASE)
+        if lease is None:
+            return Assembled()
+        changes = incidents.unjudged(conn, BATCH, self._poisoned)
+        matter = self._gather(conn, changes, sweep)
+        decisions, judged = self._judge(matter, now)
+        put = sum(self._write(conn, each, matter, now) for each in decisions)
+        if judged:
+            incidents.mark_judged(conn, judged, now)
+        if judged or decisions:
+            nodes.hold(conn, lease)
+        more = len(changes) == BATCH and bool(judged)
+        return Assembled(len(judged), len(decisions), put, more, over=bool(judged) and _is_over(matter))
+
+    def _gather(self, conn: Connection, changes: Sequence[Change], sweep: bool) -> _Matter:
+        """Return the changed monitors, all that may share a cause with them, and the incidents of those."""
+        touched = {each.monitor_id for each in changes}
+        found: dict[int, Incident] = {}
+        if sweep:
+            touched |= incidents.strays(conn, BATCH)
+            found.update((each.id, each) for each in self._next_open(conn))
+            touched |= _members(found.values())
+        specs: dict[int, MonitorSpec] = {}
+        while touched:
+            added = self._specs(conn, touched | self._registry.related(touched))
+            specs.update(added)
+            more = incidents.open_of(conn, {group_of(spec) for spec in added.values()}, added)
+            found.update((each.id, each) for each in more)
+            touched = _members(more) - specs.keys() - touched
+        return _Matter(changes, [found[key] for key in sorted(found)], specs, door.load_states(conn, specs))
+
+    def _next_open(self, conn: Connection) -> list[Incident]:
+        found = incidents.open_after(conn, self._cursor, BATCH)
+        self._cursor = found[-1].id if len(found) == BATCH else 0
+        return found
+
+    def _specs(self, conn: Connection, monitor_ids: Iterable[int]) -> dict[int, MonitorSpec]:
+        """Return the specifications of those that are live, from the store where another node made them."""
+        wanted = set(monitor_ids)
+        found = {each: spec for each in wanted if (spec := self._registry.by_id(each)) is not None}
+        if len(found) < len(wanted):
+            found.update((each.id, each.spec) for each in monitors.load(conn, wanted - found.keys()))
+        return found
+
+    def _judge(self, matter: _Matter, now: float) -> tuple[list[Decision], list[int]]:
+        """Return the decisions and the judged changes' ids; what cannot be judged holds up nothing else."""
+        try:
+            return self._ask(matter, now), [each.id for each in matter.changes]
+        except Exception:  # noqa: BLE001 - a rule that fails on one monitor must not silence all others
+            _log.exception("changes could not be judged together; trying group by group")
+        decisions: list[Decision] = []
+        judged: list[int] = []
+        for part in _by_group(matter):
+            try:
+                decisions += self._ask(part, now)
+                judged += [each.id for each in part.changes]
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("changes %r could not be judged", [each.id for each in part.changes])
+                self._poisoned.update(each.id for each in part.changes)
+        return decisions, judged
+
+    def _ask(self, matter: _Matter, now: float) -> list[Decision]:
+        return judge(
+            matter.open,
+            matter.changes,
+            matter.specs,
+            states=matter.states,
+            maintenance=self._maintenance(),
+            now=now,
+            remind_every=self._remind_every,
+            last_judged=self._swept,
+        )
+
+    def _write(self, conn: Connection, decision: Decision, matter: _Matter, now: float) -> int:
+        """Write one decision; return how many notifications it put."""
+        if decision.event is None and decision.incident in matter.open:
+            return 0
+        incident = decision.incident
+        incident = replace(incident, id=incidents.save(conn, incident, now))
+        if decision.event is None:
+            return 0
+        known = self._channels()
+        names = known if decision.channels is None else [each for each in known if each in decision.channels]
+        if not names:
+            _log.warning("nobody is told of incident %d: it has no channel", incident.id)
+        url = f"{self._public_url}/incidents/{incident.id}" if self._public_url else ""
+        return outbox.put(conn, Notification(decision.event, incident, now, url), names, now)
+
+
+def _is_over(matter: _Matter) -> bool:
+    return any(
+        each.new in BAD and matter.states[each.monitor_id].state not in BAD
+        for each in matter.changes
+        if each.monitor_id in matter.states
+    )
+
+
+def _members(found: Iterable[Incident]) -> set[int]:
+    return {member.monitor_id for each in found for member in each.members}
+
+
+def _by_group(matter: _Matter) -> list[_Matter]:
+    groups: dict[str, list[Change]] = {}
+    for each in matter.changes:
+        spec = matter.specs.get(each.monitor_id)
+        groups.setdefault(group_of(spec) if spec else "", []).append(each)
+    return [
+        replace(matter, changes=changes, open=[each for each in matter.open if each.group == group])
+        for group, changes in groups.items()
+    ]
+
+
+def _sum(one: Assembled, two: Assembled) -> Assembled:
+    return Assembled(
+        one.changes + two.changes,
+        one.decisions + two.decisions,
+        one.notifications + two.notifications,
+        two.more,
+        two.over,
+    )

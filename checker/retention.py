@@ -1,0 +1,98 @@
+"""Keeps the disk bounded: what is old enough goes, in small transactions that nobody has to wait for.
+
+What is kept (see `Keep`): of each heartbeat its last 1,000 pings, those older than 30 days only as far as
+they are among its last 100; polls for 3 days; judged changes, resolved incidents and sent notifications for
+a year. So a heartbeat holds at most 1,000 rows, and an endpoint polled every 30 s about 9,000 small ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from checker.registry import Registry
+from checker.store import Store, StoreUnavailable, history
+
+_log = logging.getLogger(__name__)
+
+DAY = 86_400.0
+EVERY = 600.0  # seconds between two rounds
+ROWS = 500  # rows that one transaction deletes at most
+MONITORS = 100  # heartbeats that one transaction looks at
+PAUSE = 0.05  # seconds between two transactions, so that pings come in between
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long what is kept, in seconds or pings."""
+
+    pings: int = 1_000  # of one heartbeat, however young
+    old_pings: int = 100  # of one heartbeat, however old
+    ping_age: float = 30 * DAY
+    poll_age: float = 3 * DAY
+    change_age: float = 365 * DAY
+    incident_age: float = 365 * DAY
+    outbox_age: float = 365 * DAY
+
+
+class Retention:
+    """The loop that forgets."""
+
+    def __init__(
+        self, store: Store, registry: Registry, clock: Callable[[], float], *, keep: Keep | None = None
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._clock = clock
+        self._keep = keep or Keep()
+
+    async def run(self) -> None:
+        """Forget what is old, every ten minutes, for ever."""
+        while True:
+            try:
+                await self.once(self._clock(), pause=PAUSE)
+            except StoreUnavailable as error:
+                _log.warning("old rows stay for now: %s", error)
+            await asyncio.sleep(EVERY)
+
+    async def once(self, now: float, *, pause: float = 0.0) -> int:
+        """Delete all that is too old; return how many rows that were."""
+        keep = self._keep
+        count = await self._pings(now, pause)
+        for what in (
+            lambda conn: history.prune_polls(conn, now - keep.poll_age, ROWS),
+            lambda conn: history.prune_outbox(conn, now - keep.outbox_age, ROWS),
+            lambda conn: history.prune_incidents(conn, now - keep.incident_age, ROWS),
+            lambda conn: history.prune_changes(conn, now - keep.change_age, ROWS),
+        ):
+            count += await self._repeat(what, pause)
+        return count
+
+    async def _repeat(self, what: Callable[[Connection], int], pause: float) -> int:
+        count = 0
+        while deleted := await self._store.write(what):
+            count += deleted
+            await asyncio.sleep(pause)
+        return count
+
+    async def _pings(self, now: float, pause: float) -> int:
+        keep = self._keep
+        ids = [each for each, _ in self._registry.heartbeats()]
+        count = 0
+        for index in range(0, len(ids), MONITORS):
+            part = ids[index : index + MONITORS]
+            prune = functools.partial(
+                history.prune_pings,
+                monitor_ids=part,
+                most=keep.pings,
+                old_most=keep.old_pings,
+                before=now - keep.ping_age,
+                limit=ROWS,
+            )
+            count += await self._repeat(prune, pause)
+        return count

@@ -1,0 +1,59 @@
+"""What is old enough goes: each function deletes a few rows, oldest first, and returns how many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, select
+
+from checker.store.bulk import among, ids, placeholder
+from checker.store.tables import change, incident, outbox, poll
+
+
+def prune_pings(
+    conn: Connection, monitor_ids: Iterable[int], most: int, old_most: int, before: float, limit: int
+) -> int:
+    """Delete monitors' pings beyond the last `most`, and those before `before` beyond the last `old_most`."""
+    mark = placeholder(conn)
+    last = "(SELECT max(n) FROM ping latest WHERE latest.monitor_id = ping.monitor_id)"
+    done = conn.exec_driver_sql(
+        f"DELETE FROM ping WHERE id IN (SELECT id FROM ping WHERE {among(conn, 'monitor_id')}"
+        f" AND (n <= {last} - {mark} OR (n <= {last} - {mark} AND at < {mark})) LIMIT {int(limit)})",
+        (*ids(conn, monitor_ids), most, old_most, before),
+    )
+    return done.rowcount
+
+
+def prune_polls(conn: Connection, before: float, limit: int) -> int:
+    """Delete the oldest polls that are older than `before`."""
+    return _oldest(conn, poll, lambda row: row.at < before, limit)
+
+
+def prune_changes(conn: Connection, before: float, limit: int) -> int:
+    """Delete the oldest changes that are judged and older than `before`."""
+    return _oldest(conn, change, lambda row: (row.at < before) & row.judged_at.is_not(None), limit)
+
+
+def prune_outbox(conn: Connection, before: float, limit: int) -> int:
+    """Delete the oldest notifications that are sent or given up, and older than `before`."""
+    return _oldest(
+        conn,
+        outbox,
+        lambda row: (row.created_at < before) & (row.sent_at.is_not(None) | row.gave_up_at.is_not(None)),
+        limit,
+    )
+
+
+def prune_incidents(conn: Connection, before: float, limit: int) -> int:
+    """Delete the oldest incidents, with their members, that were resolved before `before`."""
+    return _oldest(conn, incident, lambda row: row.resolved_at < before, limit)
+
+
+def _oldest(conn: Connection, table: Table, gone: Callable[[Any], ColumnElement[bool]], limit: int) -> int:
+    # Ids grow with time: the first `limit` rows tell whether there is anything to do, and no index on time is
+    # needed. What must stay among them, such as an incident open for a year, is stepped over.
+    first = select(table).order_by(table.c.id).limit(limit).subquery()
+    return conn.execute(
+        table.delete().where(table.c.id.in_(select(first.c.id).where(gone(first.c))))
+    ).rowcount

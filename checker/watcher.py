@@ -1,0 +1,145 @@
+"""Watches the deadlines: asks about each monitor the moment its deadline passes, and knows when it was blind.
+
+Time in which the checker could not see (it was down, the machine slept, the clock jumped, the database was
+away) is told to every heartbeat as `Blind` before any deadline is judged, so that nobody is blamed for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import math
+from collections.abc import Callable, Sequence
+
+from checker.model import Blind, Deadline, Observation
+from checker.record import Overloaded, Recorder, UnknownMonitorError
+from checker.registry import Registry
+from checker.store import Store, StoreUnavailable, door, nodes
+
+_log = logging.getLogger(__name__)
+
+BATCH = 1_000  # deadlines in one transaction
+LOOK = 1.0  # seconds between two looks, at most
+BEAT = 5.0  # seconds between two signs of our own life in the store
+BLIND_AFTER = 2 * BEAT  # seconds without a look, or a sign of life, that make a blind time
+HICCUP = 2.0  # seconds without a look after which waiting pings get a moment to come in first
+
+
+class Watcher:
+    """The loop of deadlines. Call `start` before pings are taken, then `run`.
+
+    `blind_after`: seconds without a look, or a sign of life, that make a blind time. Infinity, for clocks
+    turned by hand, means that every look sees all of the time since the last.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        recorder: Recorder,
+        *,
+        node: str,
+        clock: Callable[[], float],
+        blind_after: float = BLIND_AFTER,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._recorder = recorder
+        self._node = node
+        self._clock = clock
+        self._blind_after = blind_after
+        self._hiccup = min(HICCUP, blind_after) if math.isfinite(blind_after) else math.inf
+        self._sighted: float | None = None  # until when we saw, for sure
+        self._beaten: float | None = None  # when the store last got a sign of life from us
+        self._told: dict[
+            int, float
+        ] = {}  # heartbeats that know of the present blind time already, up to when
+
+    async def start(self, now: float) -> None:
+        """Find out since when nobody has watched; what was missed is told with the first look."""
+        last = await self._store.read(nodes.last_seen)
+        sighted = self._sighted = now if last is None else min(last, now)
+        await self._store.write(lambda conn: nodes.started(conn, self._node, now, sighted))
+
+    async def run(self) -> None:
+        """Watch for ever: sleep until the next deadline, a second at most."""
+        while True:
+            try:
+                await self.once(self._clock())
+                await self._sleep()
+            except (StoreUnavailable, Overloaded) as error:
+                _log.warning("deadlines wait: %s", error)
+                await asyncio.sleep(LOOK)
+
+    async def once(self, now: float) -> int:
+        """Judge every deadline that has passed; return how many. Blind time, if any, comes first."""
+        if self._sighted is None:
+            await self.start(now)
+        gap = now - (now if self._sighted is None else self._sighted)
+        if gap > self._blind_after:
+            await self._tell_blind(now - gap, now)
+        elif gap > self._hiccup:
+            await self._beat(now)
+            self._sighted = now
+            return 0
+        elif gap < 0:
+            _log.warning("the clock went back by %.1f s; deadlines are late by as much", -gap)
+        count = await self._judge(now)
+        await self._beat(now)
+        self._sighted = now
+        return count
+
+    async def stop(self, now: float) -> None:
+        """Write down that we stop in order, and how long we saw."""
+        await self._store.write(lambda conn: nodes.stopped(conn, self._node, now))
+
+    async def _judge(self, now: float) -> int:
+        count = 0
+        last = (-math.inf, 0)
+        while True:
+            due = await self._store.read(functools.partial(door.due, now=now, after=last, limit=BATCH))
+            if not due:
+                return count
+            live = [each for each, _ in due if self._registry.by_id(each) is not None]
+            count += await self._record([(each, Deadline(now)) for each in live])
+            # Onward only: a monitor that stays due is asked again with the next look, and holds up nobody.
+            last = (due[-1][1], due[-1][0])
+            if len(due) < BATCH:
+                return count
+
+    async def _tell_blind(self, start: float, end: float) -> None:
+        _log.warning("could not see for %.1f s; deadlines move by as much", end - start)
+        ids = [each for each, _ in self._registry.heartbeats()]
+        for index in range(0, len(ids), BATCH):
+            part = ids[index : index + BATCH]
+            # Interrupted by a store that went away again, the next try tells each only what it does not know.
+            news = [(each, Blind(self._told.get(each, start), end)) for each in part]
+            await self._record(news)
+            self._told.update(dict.fromkeys(part, end))
+        self._told.clear()
+
+    async def _record(self, observations: Sequence[tuple[int, Observation]]) -> int:
+        try:
+            return len(await self._recorder.record(observations)) if observations else 0
+        except UnknownMonitorError:  # one was removed this very moment
+            live = [each for each in observations if self._registry.by_id(each[0]) is not None]
+            return len(await self._recorder.record(live)) if live else 0
+
+    async def _beat(self, now: float) -> None:
+        if self._beaten is None or not 0 <= now - self._beaten < BEAT:
+            await self._store.write(lambda conn: nodes.seen(conn, self._node, now))
+            self._beaten = now
+
+    async def _sleep(self) -> None:
+        """Sleep until the next deadline, or until a commit brings an earlier one."""
+        self._recorder.sooner.clear()
+        self._recorder.awaited = math.inf  # whatever is committed while we look wakes us
+        upcoming = await self._store.read(door.next_deadline)
+        now = self._clock()
+        until = now + LOOK if upcoming is None else min(now + LOOK, upcoming)
+        self._recorder.awaited = until
+        pause = max(until - now, 0.05 if upcoming is not None and upcoming <= now else 0.0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._recorder.sooner.wait(), pause)
