@@ -94,5 +94,5 @@ def test_a_nonsense_path_is_told_at_start_up(path: Any) -> None:
 def test_no_health_is_told_at_start_up() -> None:
     with pytest.raises(ConfigurationError, match="no Health"):
         HealthKit(flask.Flask("app"))
-    with pytest.raises(ConfigurationError, match="not a healthkit.Health"):
+    with pytest.raises(ConfigurationError, match=r"not a healthkit\.Health"):
         health_blueprint("shop")  # type: ignore[arg-type]
