@@ -7,6 +7,7 @@ what a plain one cannot: `processed`, `backlog`, and `at`, the true time of a pi
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -198,3 +199,11 @@ def tail(text: str, limit: int = MAX_OUTPUT) -> str:
         return raw.decode()
     mark = "...\n" if limit > 10 else ""
     return mark + raw[len(raw) - limit + len(mark) :].decode("utf-8", "ignore")
+
+
+def new_rid() -> str:
+    """Return a fresh run id (a random uuid)."""
+    raw = bytearray(os.urandom(16))
+    raw[6], raw[8] = raw[6] & 0x0F | 0x40, raw[8] & 0x3F | 0x80  # RFC 9562: version 4, variant 1
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

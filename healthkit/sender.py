@@ -6,6 +6,7 @@ delivered later, with its true time, by whichever process reaches the server nex
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -62,10 +63,11 @@ class Sender:
         self._origin = origin
         self._journal = journal
         self._clock = clock
-        self._mailbox: SimpleQueue[Ping | None] = SimpleQueue()  # None: look at the fleeting ones
+        self._mailbox: SimpleQueue[int] = SimpleQueue()  # numbers of `_waiting`; 0: look at the fleeting ones
+        self._waiting: dict[int, Ping] = {}  # until delivered or kept: nothing is ever in nobody's hands
+        self._numbers = itertools.count(1)
         self._fleeting: dict[tuple[str, str], Ping] = {}
         self._fleeted: dict[tuple[str, str], float] = {}  # when one was last sent
-        self._current: deque[Ping] = deque()  # the one under way, none or one
         self._held: deque[Ping] = deque(maxlen=LIMIT)  # undelivered, where the disk would not take them
         self._journaled = False  # some of ours are in the journal
         self._unstarted: deque[None] = deque([None])  # whoever pops it starts the thread
@@ -86,21 +88,20 @@ class Sender:
             fresh = ping.key not in self._fleeting
             self._fleeting[ping.key] = ping
             if fresh:
-                self._mailbox.put(None)
-        elif self._mailbox.qsize() < LIMIT:
-            self._mailbox.put(ping)
+                self._mailbox.put(0)
+        elif len(self._waiting) < LIMIT:
+            if ping.rid and ping.suffix not in ("/start", "/log"):
+                self._forget_fleeting(ping)
+            number = next(self._numbers)
+            self._waiting[number] = ping
+            self._mailbox.put(number)
         elif not ping.expendable:
             self._keep(ping)
         self._awake()
 
-    def forget_fleeting(self, ping: Ping) -> None:
-        """Drop the progress that a run's last ping supersedes."""
-        self._fleeting.pop(ping.key, None)
-        self._fleeted.pop(ping.key, None)
-
     def settled(self) -> bool:
         """Whether nothing is left to send or to keep."""
-        return self._mailbox.empty() and not self._current and not self._fleeting and not self._held
+        return not self._waiting and not self._fleeting and not self._held
 
     def flush(self, timeout: float) -> bool:
         """Wait `timeout` seconds at most, while the server answers; return whether all is delivered."""
@@ -129,6 +130,11 @@ class Sender:
             self._journal.wait_was_vain()
             self._keep_the_rest()
 
+    def _forget_fleeting(self, ping: Ping) -> None:
+        """Drop the progress of a run that has ended: its last ping carries it."""
+        self._fleeting.pop(ping.key, None)
+        self._fleeted.pop(ping.key, None)
+
     # the thread
 
     def _awake(self) -> None:
@@ -150,21 +156,17 @@ class Sender:
                 self._turn(self._next())
             except Exception as error:  # noqa: BLE001 - the thread must outlive whatever goes wrong with one ping
                 log.warning("a ping to %s could not be handled: %s", self._origin, type(error).__name__)
-                self._current.clear()
                 time.sleep(0.1)
 
-    def _next(self) -> Ping | None:
-        """Wait for a ping, or (None) for the time of something else to do."""
+    def _next(self) -> int:
+        """Wait for a ping's number, or (0) for the time of something else to do."""
         wait = self._wait()
         if wait is None or wait > 0.05:
             self._hang_up()
         try:
-            ping = self._mailbox.get(timeout=wait)
+            return self._mailbox.get(timeout=wait)
         except Empty:
-            return None
-        if ping is not None:
-            self._current.append(ping)
-        return ping
+            return 0
 
     def _wait(self) -> float | None:
         now = time.monotonic()
@@ -180,28 +182,34 @@ class Sender:
     def _owing(self) -> bool:
         return bool(self._held) or self._journaled
 
-    def _turn(self, ping: Ping | None) -> None:
-        resting = self._attempt > 0 and time.monotonic() < self._retry_at
-        if ping is not None and (resting or self._owing() or not self._deliver(ping)):
-            self._keep_current()
-        if resting or (self._attempt and time.monotonic() < self._retry_at):
+    def _turn(self, number: int) -> None:
+        resting = self._resting()
+        ping = self._waiting.get(number)
+        if ping is not None:
+            if resting or self._owing() or not self._deliver(ping):
+                self._keep(ping)
+            self._waiting.pop(number, None)
+        if resting or self._resting():
             return
         if self._owing() or self._may_look():
             self._drain()
         if self._mailbox.empty():
             self._send_fleeting()
 
-    def _deliver(self, ping: Ping) -> bool:
+    def _resting(self) -> bool:
+        return self._attempt > 0 and time.monotonic() < self._retry_at
+
+    def _deliver(self, ping: Ping, *, late: bool = False) -> bool:
         """Try once; return whether the ping is done with: delivered, or refused for good."""
         line = self._line = self._line or Line(self._origin)
         self._trying_since = self._trying_since or time.monotonic()
-        late = self._clock() - ping.at > LATE
+        late = late or self._clock() - ping.at > LATE
         try:
             answer = line.send(request(ping, late=late), TIMEOUT)
         except Unreachable as error:
             self._failed(str(error), None)
             return False
-        if answer.status in RETRY or answer.status >= 500:
+        if worth_retrying(answer.status):
             self._failed(f"it answers {answer.status}", answer.retry_after)
             return False
         self._succeeded(ping, answer)
@@ -213,7 +221,6 @@ class Sender:
         if self._attempt:
             log.info("pings to %s are delivered again", self._origin)
         self._answered, self._attempt, self._trying_since = True, 0, None
-        self._current.clear()
         if not 200 <= answer.status < 300 and (ping.target.url, answer.status) not in self._refusals:
             self._refusals.add((ping.target.url, answer.status))
             log.warning("ping refused: %s", refusal(ping.target, answer.status))
@@ -232,13 +239,14 @@ class Sender:
         for key in list(self._fleeting):
             if now - self._fleeted.get(key, now - BEAT_GAP) < BEAT_GAP:
                 continue
-            ping = self._fleeting.pop(key, None)
+            ping = self._fleeting.get(key)
             if ping is None:
                 continue
             self._fleeted[key] = now
             if not self._deliver(ping):
-                self._fleeting.setdefault(key, ping)
                 break
+            if self._fleeting.get(key) is ping:
+                self._fleeting.pop(key, None)
         if len(self._fleeted) > 100:
             self._fleeted = {key: at for key, at in self._fleeted.items() if now - at < BEAT_GAP}
 
@@ -257,7 +265,7 @@ class Sender:
 
     def _drain(self) -> None:
         while self._held:
-            if not self._deliver(self._held[0]):
+            if not self._deliver(self._held[0], late=True):
                 return
             self._held.popleft()
         more = self._journal.drain(self._redeliver, now=self._clock())
@@ -270,14 +278,7 @@ class Sender:
             ping = from_record(entry)
         except (LookupError, TypeError, ValueError):
             return True
-        return self._deliver(ping)
-
-    def _keep_current(self) -> None:
-        """Keep the ping under way, unless the process is leaving and has taken it."""
-        try:
-            self._keep(self._current.pop())
-        except IndexError:
-            return
+        return self._deliver(ping, late=True)
 
     def _keep(self, ping: Ping) -> None:
         if self._journal.append(record(ping)):
@@ -286,16 +287,16 @@ class Sender:
             self._held.append(ping)
 
     def _keep_the_rest(self) -> None:
-        self._keep_current()
-        while not self._mailbox.empty():
-            try:
-                ping = self._mailbox.get_nowait()
-            except Empty:
-                break
-            if ping is not None:
-                self._keep(ping)
-        while self._fleeting:
-            self._keep(self._fleeting.popitem()[1])
+        for waiting in (self._waiting, self._fleeting):
+            for key in list(waiting):
+                ping = waiting.pop(key, None)  # type: ignore[call-overload]
+                if ping is not None:
+                    self._keep(ping)
+
+
+def worth_retrying(status: int) -> bool:
+    """Whether an answer says that the server is in trouble, and not that the ping is wrong."""
+    return status in RETRY or status >= 500
 
 
 def refusal(target: Target, status: int) -> str:

@@ -472,6 +472,7 @@ def test_the_module_sends_and_flushes(
     server: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "_folder", [tmp_path])
+    monkeypatch.setattr(transport, "_senders", {})
     transport.submit(ping(server.url))
     assert transport.flush(10)
     assert server.paths() == ["/ping/key/job"]

@@ -1,0 +1,1 @@
+"""The subcommands of `healthkit`, one file each; registered in `healthkit.cli`."""

@@ -1,0 +1,105 @@
+"""Run a command and tell the checker how it went: start, exit code, duration and the end of its output.
+
+The command notices nothing: its input, output, signals and exit code pass through unchanged, and it runs and
+ends at once whether the checker is there or not. Exit code: the command's own, 128 + n when signal n ended
+it, 127 when it is not found, 126 when it cannot be executed, 124 when `--timeout` ended it, 2 when no command
+is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from healthkit import child, durations
+from healthkit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from healthkit.heartbeat import Heartbeat
+
+TAIL = 10_000
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--url",
+        default=os.environ.get("HEALTHKIT_PING_URL", ""),
+        help="ping URL (default $HEALTHKIT_PING_URL)",
+    )
+    parser.add_argument("--timeout", help='end the command after this time, e.g. "90s" or "2h"')
+    parser.add_argument("--no-output", action="store_true", help="send none of its output")
+    parser.add_argument(
+        "--tail", type=int, default=TAIL, metavar="BYTES", help="how much of its output's end to send"
+    )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="say nothing of pings that are not delivered"
+    )
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...", help="what to run")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; return its exit code."""
+    command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
+    if not command:
+        raise ConfigurationError("no command given; write `healthkit exec --url URL -- command arguments`")
+    limit = durations.seconds(arguments.timeout, what="--timeout") if arguments.timeout else None
+    story = _Story(arguments.url, arguments.quiet, max(0, arguments.tail))
+    ended = child.run(
+        command, tail=0 if arguments.no_output else max(0, arguments.tail), timeout=limit, started=story.begin
+    )
+    if ended.problem:
+        print(f"healthkit exec: {ended.problem}", file=sys.stderr)
+    story.end(ended)
+    return ended.code
+
+
+class _Story:
+    """What the checker is told. Made of imports that wait until the command runs; none of it can hurt the
+    command.
+    """
+
+    def __init__(self, url: str, quiet: bool, tail: int) -> None:
+        self._url = url
+        self._quiet = quiet
+        self._tail = tail
+        self._heartbeat: Heartbeat | None = None
+        self._rid = ""
+
+    def begin(self) -> None:
+        """The command runs."""
+        heartbeat = self._reach()
+        if heartbeat is not None:
+            heartbeat.start(rid=self._rid)
+
+    def end(self, ended: child.Ended) -> None:
+        """It has ended, or could not even begin."""
+        heartbeat = self._heartbeat or self._reach()
+        if heartbeat is not None:
+            text = ended.output.decode("utf-8", "replace")
+            if ended.problem:
+                text = f"{text.rstrip()}\nhealthkit exec: {ended.problem}\n".lstrip("\n")
+            heartbeat.exit(ended.code, text, rid=self._rid)
+
+    def _reach(self) -> Heartbeat | None:
+        try:
+            import logging
+
+            from healthkit.heartbeat import Heartbeat
+            from healthkit.pings import new_rid
+
+            if self._quiet:
+                logging.getLogger("healthkit").setLevel(logging.CRITICAL)
+            if not self._url.strip():
+                raise ConfigurationError(
+                    "no --url and no HEALTHKIT_PING_URL: nobody is told how this run goes"
+                )
+            self._heartbeat, self._rid = Heartbeat(self._url, tail=self._tail), new_rid()
+        except Exception as error:  # noqa: BLE001 - the command runs, whatever is wrong with telling of it
+            if not self._quiet:
+                print(f"healthkit exec: {error}", file=sys.stderr)
+            self._url, self._quiet = "", True  # said once
+        return self._heartbeat
