@@ -1,4 +1,4 @@
-"""The frozen nouns of the checker. Times are epoch seconds (UTC) as floats, durations are seconds; nothing here reads a clock."""
+"""The frozen nouns of the checker. Times are epoch seconds (UTC) as floats, durations are seconds."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class MonitorSpec:
     kind: Kind
     name: str
     slug: str = ""
-    token: str = ""
+    token: str = field(default="", repr=False)
     parent: str = ""  # an endpoint's name, for components
     tags: tuple[str, ...] = ()
     channels: tuple[str, ...] | None = None  # None: every channel
@@ -70,12 +70,10 @@ class MonitorSpec:
     fail_after: int = 1
     recover_after: int = 1
     # endpoints
-    url: str = ""
+    url: str = field(default="", repr=False)  # may carry a password or a key
     every: float = 30.0
     timeout: float = 10.0
-    headers: Mapping[str, str] = field(
-        default_factory=lambda: NOTHING
-    )  # values may be secrets: never shown, never logged
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False)  # values may be secrets
     # heartbeats
     schedule: Schedule | None = None
     grace: float = 3600.0
@@ -140,7 +138,7 @@ class PingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A heartbeat's sign. `at` is when it happened: the arrival, or the time the client journaled it with (backfill)."""
+    """A heartbeat's sign. `at` is when it happened: the arrival, or the time it was journaled with (backfill)."""
 
     kind: PingKind
     at: float
@@ -218,7 +216,7 @@ Observation = Ping | Poll | Deadline | Blind | Command
 class Change:
     """A monitor went from one state to another. A change is a row; the assembler judges it later.
 
-    `evidence` is what an alert explains with: last_good, exit_code, output (last lines), duration, backlog, ...
+    `evidence` is what an alert explains with: last_good, exit_code, output (last lines), duration, ...
     `id` and `monitor_id` are given by the store.
     """
 
@@ -283,7 +281,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What a channel is given to tell: frozen when it was decided, so that a late send tells the truth of then."""
+    """What a channel is given to tell: frozen when it was decided; a late send tells the truth of then."""
 
     event: Event
     incident: Incident
@@ -297,4 +295,4 @@ class ChannelSpec:
 
     name: str
     kind: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
