@@ -14,7 +14,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import reduce
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -25,6 +24,7 @@ from sqlalchemy.pool import NullPool
 from healthkit.errors import ConfigurationError
 
 AnyEngine = Engine | AsyncEngine | URL | str
+Home = tuple[int, asyncio.AbstractEventLoop | None]  # the process, and an async connection's loop
 
 _limits = threading.local()  # `.seconds` is set while a probe of this thread connects
 _left_behind: list[object] = []  # connections of a parent process: never closed, never collected
@@ -59,7 +59,7 @@ class Link:
         self._connection: Connection | None = None
         self._raw: Any = None
         self._line: socket.socket | None = None
-        self._home: tuple[int, object] = (0, None)
+        self._home: Home = (0, None)
         self._opened = 0.0
         self.was_cut = False
 
@@ -94,6 +94,13 @@ class Link:
             with contextlib.suppress(Exception):
                 _close(raw)
 
+    def settle(self) -> None:
+        """Give the idle loop of an async connection one turn, in which its transport closes the socket."""
+        loop = self._home[1]
+        if loop is None or loop.is_closed() or loop.is_running() or asyncio._get_running_loop() is not None:
+            return
+        loop.run_until_complete(asyncio.sleep(0))
+
     def _is_usable(self) -> bool:
         if self._connection is None:
             return False
@@ -114,7 +121,7 @@ class Link:
         _left_behind.append((self._connection, self._raw, self._line))
         self._raw = self._connection = self._line = None
 
-    def _here(self) -> tuple[int, object]:
+    def _here(self) -> Home:
         """Return the process and, for an async driver, the loop: a connection is used nowhere else."""
         return os.getpid(), asyncio.get_running_loop() if self._app_engine.dialect.is_async else None
 
@@ -128,7 +135,7 @@ class Link:
             _limits.seconds = None
         connection.detach()
         self._connection, self._raw = connection, connection.connection.dbapi_connection
-        self._line = _second_handle(connection.connection.driver_connection)
+        self._line = _second_handle(self._engine.dialect.get_driver_connection(self._raw))
         self._home, self._opened = self._here(), time.monotonic()
         return connection
 
@@ -201,21 +208,23 @@ def _second_handle(driver: Any) -> socket.socket | None:
 def _descriptor(driver: Any) -> int | None:
     """Return the file descriptor of a driver's connection, where it has a socket and shows it."""
     for holder in (driver, getattr(driver, "_sock", None)):  # psycopg, psycopg2, mysqlclient; pymysql
-        if callable(getattr(holder, "fileno", None)):
-            return int(holder.fileno())
-    for path in ("_transport", "_writer.transport"):  # asyncpg; aiomysql, asyncmy
-        transport = reduce(lambda holder, name: getattr(holder, name, None), path.split("."), driver)
-        found = transport.get_extra_info("socket") if transport is not None else None
-        if found is not None:
-            return int(found.fileno())
-    return None
+        fileno = getattr(holder, "fileno", None)
+        if callable(fileno):
+            return int(fileno())
+    writer = getattr(driver, "_writer", None)  # aiomysql, asyncmy
+    transport = getattr(driver, "_transport", None) or getattr(
+        writer, "transport", None
+    )  # asyncpg has the first
+    found = None if transport is None else transport.get_extra_info("socket")
+    return None if found is None else int(found.fileno())
 
 
 def _close(raw: Any) -> None:
-    force = getattr(
-        raw, "_terminate_force_close", None
-    )  # SQLAlchemy's async adapters: no waiting for the server
-    if force is not None and "sqlite" not in type(raw).__name__:
+    libpq = getattr(getattr(raw, "_connection", raw), "pgconn", None)  # psycopg, plain or under an adapter
+    force = getattr(raw, "_terminate_force_close", None)  # SQLAlchemy's other async adapters
+    if libpq is not None:
+        libpq.finish()
+    elif force is not None and "sqlite" not in type(raw).__name__:
         force()
     else:
         raw.close()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from healthkit.checks.reasons import TIMED_OUT
+from healthkit.checks.reasons import TIMED_OUT, causes
 from healthkit.checks.sql_link import AnyEngine, Link, sync_engine
 from healthkit.checks.sql_reasons import LOCKED, READ_ONLY, STANDBY, TOO_SLOW, database_reason
 from healthkit.durations import Duration, humanize, seconds
@@ -42,7 +43,11 @@ class SQLProbe:
                 f"{type(self).__name__} timeout: {timeout!r} leaves no time; give seconds above 0"
             )
         self._engine, self._is_apps = sync_engine(engine)
-        self._link = Link(self._engine, limit=self.timeout, max_age=seconds(renew_every, what="renew_every"))
+        self._link = Link(
+            self._engine,
+            limit=self.timeout * STATEMENT_SHARE,
+            max_age=seconds(renew_every, what="renew_every"),
+        )
         self.identity = _identity(self._engine)
         if self._engine.dialect.is_async and self._asynchronous is not None:
             self.__class__ = self._asynchronous  # so that `__call__` is what it looks like: sync or async
@@ -56,8 +61,9 @@ class SQLProbe:
         self._link.abort()
 
     def close(self) -> None:
-        """Close the probe's connection; the next run opens another."""
+        """Close the probe's connection, while no run is under way; the next run opens another."""
         self._link.close()
+        self._link.settle()
 
     def run(self) -> Result:
         """Do the probe's work; a connection that went stale between two runs is replaced once, unseen."""
@@ -65,8 +71,13 @@ class SQLProbe:
             return self._attempt(retry=True)
         except Fail:
             raise
-        except Exception as error:  # noqa: BLE001 - drivers raise their own trees while connecting
-            self._refuse(error)
+        except Exception as error:  # drivers raise trees of their own while connecting
+            reason = self._reason(error)
+            if reason is None:
+                raise  # shown as its class alone
+            for cause in causes(error):  # a half-made connection lives in the frames: let go of it at once
+                cause.__traceback__ = None
+        raise Fail(reason, **self.details())
 
     def work(self, connection: Connection) -> Result:
         """Do the work inside a transaction and return the result; the caller commits."""
@@ -108,17 +119,15 @@ class SQLProbe:
                 f"SET SESSION innodb_lock_wait_timeout = {wait}, lock_wait_timeout = {wait}"
             )
 
-    def _refuse(self, error: Exception) -> NoReturn:
-        """Raise `Fail` with the class of reason; an unknown error goes on, to be shown as its class."""
+    def _reason(self, error: Exception) -> str | None:
+        """Return what to say, with the class of reason first; None for an error that nobody knows."""
         reason = TIMED_OUT if self._link.was_cut else database_reason(error)
-        if reason is None:
-            raise error
         if reason == READ_ONLY and self._standby:
-            reason = STANDBY
+            return STANDBY
         if reason in (LOCKED, TOO_SLOW):
             share = LOCK_SHARE if reason == LOCKED else STATEMENT_SHARE
-            reason = f"{reason} (over {humanize(self.timeout * share)})"
-        raise Fail(reason, **self.details()) from None
+            return f"{reason} (over {humanize(self.timeout * share)})"
+        return reason
 
     def details(self) -> Mapping[str, Any]:
         """Return what is known beside the reading: dialect, driver, role."""
@@ -135,7 +144,12 @@ class AsyncCall:
         """Run once on the running loop; raises `Fail` with the class of reason first."""
         from sqlalchemy.util import greenlet_spawn
 
-        return await greenlet_spawn(self.run)  # type: ignore[attr-defined]
+        try:
+            return await greenlet_spawn(self.run)  # type: ignore[attr-defined]
+        finally:
+            await asyncio.sleep(
+                0
+            )  # one turn of the loop, in which a transport that was cut closes its socket
 
 
 _POSTGRES_BOUNDS = text(
