@@ -131,6 +131,7 @@ def test_a_caller_alone_waits_for_nobody(house: House) -> None:
 
 def test_observations_of_one_caller_are_folded_in_their_order(house: House) -> None:
     a = house.id("a")
+    house.now = NOW + 6
     run = [
         Ping(PingKind.START, at=NOW, rid="r1"),
         success(NOW + 5, rid="r1"),
