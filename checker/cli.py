@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         config = load(path, environ)
     except ConfigError as error:

@@ -15,7 +15,7 @@ _ALWAYS = [
     (b"x-frame-options", b"DENY"),
 ]
 _UNCACHED = (b"cache-control", b"no-store")
-_CACHED = (b"cache-control", b"max-age=300")
+_CACHED = (b"cache-control", b"no-cache")  # kept, and asked for again: a new version is seen at once
 
 
 class SafeHeaders:

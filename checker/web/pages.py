@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from checker.web.times import iso, span, utc
+from checker.web.times import clock, iso, span, utc
 
 HERE = Path(__file__).parent
 
@@ -20,7 +20,7 @@ _jinja = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_jinja.filters.update(iso=iso, utc=utc, span=span)
+_jinja.filters.update(clock=clock, iso=iso, utc=utc, span=span)
 
 
 def render(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:

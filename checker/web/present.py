@@ -9,7 +9,7 @@ from typing import Any
 from checker.model import Incident, Kind, Member, Severity, State
 from checker.schedule import describe
 from checker.store.views import ChannelView, Delivery, Overview, Watched
-from checker.web.times import utc
+from checker.web.times import latency, span, utc
 from healthkit.durations import humanize
 
 SHOWN = 500  # working heartbeats on the page; those that are not working are always shown
@@ -174,15 +174,19 @@ def page(
     heartbeats = [monitor for monitor in overview.monitors if monitor.spec.kind is Kind.HEARTBEAT]
     calm = [job for job in heartbeats if job.state.state not in TROUBLED]
     shown = [job for job in heartbeats if job.state.state in TROUBLED] + calm[:SHOWN]
-    acknowledged = {incident.group for incident in overview.open if incident.acknowledged_at}
+    opened = {incident.group: incident for incident in overview.open}
     return Page(
         now=now,
         verdict=verdict(overview.monitors),
-        notices=tuple(notices),
+        notices=(*notices, *_broken_channels(overview)),
         tiles=_tiles(overview, endpoints, heartbeats, now),
-        troubles=[_trouble(m, acknowledged) for m in _by_badness(overview.monitors) if worst(m) in TROUBLED],
+        troubles=[
+            _trouble(m, opened.get(m.spec.name))
+            for m in _by_badness(overview.monitors)
+            if worst(m) in TROUBLED
+        ],
         incidents=[_incident(incident) for incident in overview.open],
-        endpoints=[_endpoint(monitor, now) for monitor in endpoints],
+        endpoints=[_endpoint(monitor, now) for monitor in _by_badness(endpoints)],
         heartbeats=[_heartbeat(monitor, now) for monitor in shown],
         more_heartbeats=len(heartbeats) - len(shown),
         channels=[_channel(channel) for channel in overview.channels],
@@ -193,7 +197,28 @@ def page(
 
 
 def _by_badness(monitors: Iterable[Watched]) -> list[Watched]:
-    return sorted(monitors, key=lambda m: (worst(m) is not State.DOWN, m.state.since, m.spec.name))
+    """Return the worst first; among equals those that are in trouble for longest, the others by name."""
+
+    def place(monitor: Watched) -> tuple[bool, bool, float, str]:
+        state = worst(monitor)
+        troubled = state in TROUBLED
+        since = monitor.state.since if troubled else 0.0
+        return state is not State.DOWN, not troubled, since, monitor.spec.name
+
+    return sorted(monitors, key=place)
+
+
+def _by_state(monitors: Iterable[Watched]) -> list[Watched]:
+    places = {State.DOWN: 0, State.WARN: 1}
+    return sorted(monitors, key=lambda m: (places.get(m.state.state, 2), m.spec.name))
+
+
+def _broken_channels(overview: Overview) -> list[Notice]:
+    return [
+        Notice("bad", f"Channel {channel.name} is broken, nobody is told by it:", channel.last_error)
+        for channel in overview.channels
+        if channel.broken_since is not None
+    ]
 
 
 def _tiles(
@@ -209,7 +234,7 @@ def _tiles(
         "note": f"broken channel: {_names(broken)}" if broken else "",
     }
     if sent and not broken:
-        alerts["note"] = f"last delivered {humanize(max(0.0, now - max(sent)))} ago"
+        alerts["note"] = f"last delivered {span(now - max(sent))} ago"
     return [
         _share("Availability", endpoints, "answering and able", "no endpoint yet"),
         _share("Execution", heartbeats, "jobs and workers on time", "no heartbeat yet"),
@@ -239,18 +264,20 @@ def _share(title: str, monitors: Sequence[Watched], words: str, none: str) -> di
     }
 
 
-def _trouble(monitor: Watched, acknowledged: set[str]) -> dict[str, Any]:
+def _trouble(monitor: Watched, opened: Incident | None) -> dict[str, Any]:
     bad = [part for part in _by_badness(monitor.components) if part.state.state in TROUBLED]
     own = monitor.state if monitor.state.state in TROUBLED else None
+    told = [f"{part.spec.name}: {part.state.reason}" for part in bad]  # the endpoint's reason repeats one
     began = [part.state.since for part in bad] + ([own.since] if own else [])
     return {
         "name": monitor.spec.name,
         "kind": monitor.spec.kind.value,
         "state": LOOKS[worst(monitor)],
         "since": min(began, default=0.0),
-        "reason": own.reason if own else "",
+        "reason": "" if own is None or own.reason in told else own.reason,
         "parts": [_part(part) for part in bad],
-        "acknowledged": monitor.spec.name in acknowledged,
+        "incident": opened.id if opened else 0,
+        "acknowledged": bool(opened and opened.acknowledged_at),
     }
 
 
@@ -277,18 +304,18 @@ def _reading(value: Any, unit: str | None) -> str:
 
 def _endpoint(monitor: Watched, now: float) -> dict[str, Any]:
     state = monitor.state
-    facts = [f"for {humanize(max(0.0, now - state.since))}"] if state.since else []
+    facts = [f"for {span(now - state.since)}"] if state.since else []
     if state.latency is not None:
-        facts.append(f"answered in {humanize(state.latency)}")
+        facts.append(f"answered in {latency(state.latency)}")
     if state.last_seen:
-        facts.append(f"asked {humanize(max(0.0, now - state.last_seen))} ago")
+        facts.append(f"asked {span(now - state.last_seen)} ago")
     return {
         "name": monitor.spec.name,
         "address": _address(monitor.spec.url),
         "state": LOOKS[state.state],
         "reason": state.reason,
         "facts": facts,
-        "parts": [_part(part) for part in monitor.components],
+        "parts": [_part(part) for part in _by_state(monitor.components)],
     }
 
 
@@ -320,7 +347,7 @@ def _heartbeat(monitor: Watched, now: float) -> dict[str, Any]:
 
 
 def _due(left: float) -> str:
-    return f"in {humanize(left)}" if left >= 0 else f"{humanize(-left)} overdue"
+    return f"in {span(left)}" if left >= 0 else f"{span(-left)} overdue"
 
 
 def _incident(incident: Incident) -> dict[str, Any]:

@@ -21,6 +21,23 @@ def utc(at: float) -> str:
     return f"{_moment(at):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def clock(at: float, now: float) -> str:
+    """Return a moment as short as it is clear: the time of day in UTC, with the day where it is another."""
+    moment, today = _moment(at), _moment(now)
+    return f"{moment:%H:%M} UTC" if moment.date() == today.date() else f"{moment:%a %d %b, %H:%M} UTC"
+
+
+def latency(duration: float) -> str:
+    """Return how long an answer took: milliseconds below ten seconds."""
+    return (
+        humanize(duration)
+        if duration >= 10
+        else f"{duration * 1000:,.0f} ms"
+        if duration >= 0.01
+        else f"{duration * 1000:.1f} ms"
+    )
+
+
 def span(duration: float) -> str:
     """Return a duration as people say it; a negative one (clocks differ) is none."""
     return humanize(float(round(duration))) if duration >= 1 else "0 s"
