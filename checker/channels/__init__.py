@@ -1,0 +1,36 @@
+"""Where incidents are told. A new kind is one short file here and one line in `KINDS`."""
+
+from __future__ import annotations
+
+import time
+
+from checker.channels.apprise import Apprise
+from checker.channels.base import Channel, ChannelError, Clock
+from checker.channels.discord import Discord
+from checker.channels.email import Email
+from checker.channels.pagerduty import PagerDuty
+from checker.channels.slack import Slack
+from checker.channels.webhook import Webhook
+from checker.http import Http
+from checker.model import ChannelSpec
+from healthkit.errors import ConfigurationError
+
+__all__ = ["KINDS", "Channel", "ChannelError", "build"]
+
+KINDS: dict[str, type[Channel]] = {
+    "webhook": Webhook,
+    "slack": Slack,
+    "discord": Discord,
+    "email": Email,
+    "pagerduty": PagerDuty,
+    "apprise": Apprise,
+}
+
+
+def build(spec: ChannelSpec, http: Http, *, clock: Clock = time.time) -> Channel:
+    """Return the channel a specification means; raise `ConfigurationError` when it cannot be meant."""
+    kind = KINDS.get(spec.kind)
+    if kind is None:
+        known = ", ".join(KINDS)
+        raise ConfigurationError(f'channel "{spec.name}": unknown kind "{spec.kind}"; known are {known}')
+    return kind(spec, http, clock=clock)

@@ -1,0 +1,66 @@
+"""apprise: everything else, through the Apprise library (an extra, imported when first used)."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import time
+import warnings
+from typing import Any
+
+from checker.channels import _text, _threads
+from checker.channels.base import Channel, ChannelError, Clock
+from checker.http import Http
+from checker.model import ChannelSpec, Event, Notification
+
+_MENTION = re.compile(r"@(?=everyone|here|channel)|<(?=[!@#&])", re.IGNORECASE)
+
+
+class Apprise(Channel):
+    """Sends to one Apprise URL, or a list of them."""
+
+    required = frozenset({"url"})
+    optional = frozenset({"timeout"})
+
+    def __init__(self, spec: ChannelSpec, http: Http, *, clock: Clock = time.time) -> None:
+        super().__init__(spec, http, clock=clock)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of what Apprise imports
+            self._library = self._import()
+            self._target = self._library.Apprise()
+            given = spec.settings["url"]
+            for url in given if isinstance(given, list) else [given]:
+                if not isinstance(url, str) or not self._target.add(url):
+                    raise self._wrong('"url"', "is not one that Apprise understands (or a list of such)")
+
+    async def send(self, notification: Notification, *, dedup: str) -> None:  # noqa: ARG002 - Apprise has no such thing
+        title, body = harmless(_text.headline(notification)), harmless(_text.body(notification))
+        if url := _text.link(notification):
+            body = f"{body}\n\n{url}"
+
+        def notify() -> None:
+            taken = self._target.notify(
+                title=title, body=body, notify_type=self._type(notification), body_format="text"
+            )
+            if not taken:
+                raise ChannelError("Apprise could not deliver it; its own log says why")
+
+        await _threads.run(notify, self.timeout, "apprise", abort=lambda: None)
+
+    def _import(self) -> Any:
+        try:
+            return importlib.import_module("apprise")
+        except ImportError:
+            why = 'needs the extra "apprise": pip install "healthkit-monitor[apprise]"'
+            raise self._wrong("the kind", why) from None
+
+    def _type(self, notification: Notification) -> Any:
+        kinds = self._library.NotifyType
+        if notification.event is Event.RESOLVED:
+            return kinds.SUCCESS
+        return kinds.INFO if notification.event in (Event.TEST, Event.DRILL) else kinds.FAILURE
+
+
+def harmless(text: str) -> str:
+    """Return text whose mentions no service behind Apprise follows: a zero-width space breaks them."""
+    return _MENTION.sub(lambda found: f"{found.group()}\u200b", text)

@@ -1,0 +1,64 @@
+"""pagerduty: Events API v2. One PagerDuty incident an incident of ours, by its dedup key."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from checker.channels import _text
+from checker.channels.base import Clock, HttpChannel
+from checker.http import Http
+from checker.model import ChannelSpec, Event, Notification
+from healthkit.wire import timestamp
+
+MAX_KEY = 255  # PagerDuty's own limits, in characters
+MAX_SUMMARY = 1_024
+
+
+class PagerDuty(HttpChannel):
+    """Triggers and resolves PagerDuty incidents. `url` is the service's own; the EU has another."""
+
+    required = frozenset({"routing_key"})
+    optional = frozenset({*HttpChannel.optional, "url"})
+    default_url = "https://events.pagerduty.com/v2/enqueue"
+
+    def __init__(self, spec: ChannelSpec, http: Http, *, clock: Clock = time.time) -> None:
+        super().__init__(spec, http, clock=clock)
+        self._routing_key = self.text_setting("routing_key")
+
+    def payload(self, notification: Notification) -> Mapping[str, Any]:
+        event: dict[str, Any] = {
+            "routing_key": self._routing_key,
+            "event_action": "resolve" if notification.event is Event.RESOLVED else "trigger",
+            "dedup_key": dedup_key(notification.incident.dedup_key),
+            "client": "healthkit",
+            "payload": _payload(notification),
+        }
+        if url := _text.link(notification):
+            event["client_url"] = url
+            event["links"] = [{"href": url, "text": "Open the incident"}]
+        return event
+
+
+def dedup_key(key: str) -> str:
+    """Return the key itself, or its hash where PagerDuty would not take it for its length."""
+    return key if len(key) <= MAX_KEY else hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def _payload(notification: Notification) -> dict[str, Any]:
+    incident = notification.incident
+    # A test or a drill must not wake anybody.
+    calm = notification.event in (Event.TEST, Event.DRILL)
+    return {
+        "summary": _text.headline(notification, MAX_SUMMARY),
+        "source": _text.line(incident.group or incident.title),
+        "severity": "info" if calm else str(incident.severity),
+        "timestamp": timestamp(incident.since),
+        "custom_details": {
+            **dict(_text.facts(notification)),
+            "Monitors": _text.member_lines(incident),
+            "Affected by it": [_text.line(name) for name in incident.suppressed[: _text.MAX_SUPPRESSED]],
+        },
+    }

@@ -1,0 +1,1 @@
+"""Every channel against a real local server."""
