@@ -1,0 +1,212 @@
+"""`checker.toml` to specifications; every problem names file, line, key and the nearest known key.
+
+`${NAME}` in any text is a variable of the environment, `${NAME:-default}` one that may be missing, `$$` a
+dollar.
+A relative SQLite path is relative to the folder of the file, wherever the checker is started from.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from checker import config_checks, config_monitors
+from checker.config_section import Section, Source, nearest
+from checker.maintenance import MaintenanceSpec
+from checker.model import ChannelSpec, MonitorSpec
+from checker.toml_lines import Lines
+from healthkit.errors import ConfigurationError
+
+T = TypeVar("T")
+TABLES = ("server", "endpoint", "heartbeat", "channel", "maintenance")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LARGEST = 10_000_000  # bytes
+_AT = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)")
+_DATABASE = re.compile(r"(sqlite|postgresql|postgres)(?:\+[a-z0-9_]+)?://")
+_PING_KEY = re.compile(r"[-A-Za-z0-9_]+")
+
+
+class ConfigError(ConfigurationError):
+    """A configuration that cannot be used; `problems` holds all that is wrong, in the file's order."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """`[server]`. An empty `admin_token` or `ping_key` means that there is none."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    public_url: str = ""
+    database: str = field(default="sqlite:///checker.db", repr=False)
+    admin_token: str = field(default="", repr=False)
+    ping_key: str = field(default="", repr=False)
+    open_slugs: bool = False  # whether `/api/ping/<slug>` needs no key
+    log_level: str = "info"
+    remind_every: float | None = None  # seconds between reminders of an open incident
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole `checker.toml`; `warnings` are doubts that do not keep it from being used."""
+
+    path: Path
+    server: ServerConfig
+    monitors: tuple[MonitorSpec, ...] = ()
+    channels: tuple[ChannelSpec, ...] = ()
+    maintenance: tuple[MaintenanceSpec, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read a configuration; raises `ConfigError` with every problem found, not only the first."""
+    return parse(_read(path), path, environ)
+
+
+def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
+    """Return what a configuration's text means; `path` is for messages, and where relative paths begin."""
+    document = _document(text, path)
+    source = Source(str(path), Lines(text), environ)
+    for name in document:
+        if name not in TABLES:
+            source.problem((name,), f'unknown table "{name}"{nearest(name, TABLES)}')
+    server = _server(source, document, path)
+    channels = _all(source, document, "channel", lambda section: config_monitors.channel(section, _kinds()))
+    endpoints = _all(source, document, "endpoint", config_monitors.endpoint)
+    heartbeats = _all(source, document, "heartbeat", config_monitors.heartbeat)
+    windows = _all(source, document, "maintenance", config_monitors.maintenance)
+    config_checks.check(source, endpoints, heartbeats, channels, windows)
+    config_checks.doubt(source, server.host, server.admin_token, server.ping_key, heartbeats, channels)
+    if source.problems:
+        raise ConfigError(_in_order(source.problems))
+    return Config(
+        path, server, (*endpoints, *heartbeats), tuple(channels), tuple(windows), _in_order(source.warnings)
+    )
+
+
+def _in_order(found: list[tuple[int, str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for _, text in sorted(found, key=lambda each: each[0])))
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except OSError as error:
+        hint = (
+            "give the path of an existing file" if isinstance(error, FileNotFoundError) else "check the path"
+        )
+        raise ConfigError((f"{path}: cannot be read: {error.strerror}; {hint}",)) from None
+    if len(raw) > LARGEST:
+        raise ConfigError((f"{path}: is larger than {LARGEST // 1_000_000} MB, so it is no configuration",))
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError((f"{path}:{line}: is not UTF-8; save the file in that encoding",)) from None
+
+
+def _document(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        at = _AT.search(message)
+        line = int(at[1]) if at and at[1] else text.rstrip("\n").count("\n") + 1
+        column = f", column {at[2]}" if at and at[2] else ""
+        said = _AT.sub("", message) if at else message
+        raise ConfigError((f"{path}:{line}: not valid TOML: {said}{column}",)) from None
+    except RecursionError:
+        raise ConfigError((f"{path}: is nested too deeply",)) from None
+
+
+def _kinds() -> Mapping[str, Any]:
+    from checker.channels import KINDS  # with its libraries, and only where there is a channel
+
+    return KINDS
+
+
+def _all(source: Source, document: Mapping[str, Any], kind: str, read: Callable[[Section], T]) -> list[T]:
+    """Return what all `[[kind]]` tables mean."""
+    tables = document.get(kind, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        source.problem((kind,), f"[{kind}] must be written [[{kind}]], in double brackets: there may be many")
+        return []
+    return [read(_section(source, kind, index, table)) for index, table in enumerate(tables)]
+
+
+def _section(source: Source, kind: str, index: int, table: Mapping[str, Any]) -> Section:
+    name = table.get("name")
+    known = isinstance(name, str) and name.strip() and name.isprintable()
+    label = f'{kind} "{name}"' if known else f"{kind} #{index + 1}"
+    return Section(source, (kind, index), label, table)
+
+
+def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerConfig:
+    table = document.get("server", {})
+    if not isinstance(table, dict):
+        source.problem(("server",), "[server] must be one table, in single brackets")
+        table = {}
+    section = Section(source, ("server",), "server", table)
+    host, port = _listen(section)
+    server = ServerConfig(
+        host=host,
+        port=port,
+        public_url=config_monitors.url(section, "public_url", required=False).rstrip("/"),
+        database=_database(section, path),
+        admin_token=section.text("admin_token").strip(),
+        ping_key=_ping_key(section),
+        open_slugs=section.flag("open_slugs", False),
+        log_level=section.text("log_level", "info").lower(),
+        remind_every=section.duration("remind_every", None, least=60.0),
+    )
+    if server.log_level not in LOG_LEVELS:
+        section.problem("log_level", f'"log_level" must be one of {", ".join(LOG_LEVELS)}')
+    section.close()
+    return server
+
+
+def _listen(section: Section) -> tuple[str, int]:
+    value = section.text("listen", "127.0.0.1:8765").strip()
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        section.problem(
+            "listen", '"listen" must be a host and a port, such as "127.0.0.1:8765" or "[::1]:8765"'
+        )
+        return "127.0.0.1", 8765
+    return host, int(port)
+
+
+def _database(section: Section, path: Path) -> str:
+    """Return the URL with a relative SQLite path made absolute: beside the configuration."""
+    value = section.text("database", "sqlite:///checker.db").strip()
+    match = _DATABASE.match(value)
+    if match is None:
+        section.problem(
+            "database", '"database" must be like "sqlite:///checker.db" or "postgresql://user@host/name"'
+        )
+        return value
+    if match[1] != "sqlite":
+        return value
+    file, mark, query = value[match.end() :].removeprefix("/").partition("?")
+    if not value.startswith("/", match.end()) or file in ("", ":memory:"):
+        section.problem(
+            "database", '"database" names no file: write "sqlite:///checker.db", in three slashes'
+        )
+        return value
+    return f"{match[0]}/{(path.parent / file).absolute()}{mark}{query}"
+
+
+def _ping_key(section: Section) -> str:
+    key = section.text("ping_key").strip()
+    if key and not _PING_KEY.fullmatch(key):
+        section.problem("ping_key", '"ping_key" stands in URLs: use letters, digits, "-" and "_" only')
+    return key
