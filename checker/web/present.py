@@ -38,7 +38,7 @@ DELIVERY_LOOKS = {
     "gave up": Look("bad", "gave up"),
 }
 MOMENTS = 1_000_000_000.0  # a number beyond it, in evidence, is a moment in epoch seconds
-DURATIONS = frozenset({"duration", "latency", "running", "usual"})
+DURATIONS = frozenset({"duration", "running", "usual"})
 TROUBLED = (State.DOWN, State.WARN)
 
 
@@ -413,5 +413,5 @@ def _evidence(key: str, value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool) and value > MOMENTS:
         return utc(float(value))
     if isinstance(value, float):
-        return humanize(value) if key in DURATIONS else f"{value:g}"
+        return latency(value) if key == "latency" else humanize(value) if key in DURATIONS else f"{value:g}"
     return "" if value is None else str(value)[:4000]
