@@ -5,10 +5,12 @@ Importing this needs the standard library only; each name is loaded when it is f
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = (
+    False  # type checkers take it for True; the typing module itself would cost most of the import
+)
 if TYPE_CHECKING:
+    from typing import Any
+
     from healthkit.errors import ConfigurationError as ConfigurationError
     from healthkit.errors import DuplicateCheckError as DuplicateCheckError
     from healthkit.errors import Fail as Fail
@@ -49,6 +51,8 @@ __all__ = [*_HOMES]
 
 def __getattr__(name: str) -> Any:
     """Load a public name, or one of the modules that `import healthkit` alone gives access to (PEP 562)."""
+    from importlib import import_module
+
     if name in _MODULES:
         return import_module(f"healthkit.{name}")
     if name not in _HOMES:

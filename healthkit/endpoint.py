@@ -1,4 +1,4 @@
-"""Bake once: (method, path, query, headers) -> (status, headers, body). Policy is here; adapters move bytes."""
+"""Bake once: (method, path, query, headers) -> (status, headers, body). All policy is here."""
 
 from __future__ import annotations
 

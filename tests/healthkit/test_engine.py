@@ -500,3 +500,34 @@ def test_the_engine_costs_little_when_everything_is_fresh() -> None:
     each = (time.perf_counter() - start) / 2_000
     logging.getLogger(__name__).info("fresh: %.1f us a check", each * 1e6)
     assert each < 50e-6
+
+
+FORKING_PROGRAM = """
+import asyncio, gc, os, sys, time
+from healthkit import isolation
+from healthkit.engine import Runner, collect
+from healthkit.registration import build
+
+def late():
+    time.sleep(0.2)  # the loop sleeps by now, and needs its own wake-up pipe to hear of it
+    return 7
+
+async def woken(): return await asyncio.to_thread(late)
+
+runner = Runner(build(woken, timeout=3, fresh_for=0))
+collect([runner])
+if os.fork() == 0:
+    collect([runner])
+    isolation._left_behind.clear()  # as the interpreter's end may
+    gc.collect()
+    sys.exit(0)
+os.wait()
+print(collect([runner])[0].value)
+"""
+
+
+def test_a_forked_childs_end_leaves_the_parents_loop_intact() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING_PROGRAM], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.stdout, done.stderr) == ("7\n", "")
