@@ -27,6 +27,9 @@ Clock = Callable[[], float]
 Submit = Callable[[Ping], None]
 
 FRAMES = 20  # of a traceback, the innermost
+# What making a ping may raise. Not `Exception`: workers end a job that takes too long by raising one from a
+# signal handler, and that may happen here as anywhere in the job.
+OURS = (AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
 
 class Heartbeat:
@@ -133,7 +136,9 @@ class Heartbeat:
         try:
             output = pings.tail(str(text), self._tail) if text else ""
             self._submit(Ping(self._target, suffix, self._clock(), rid, output, figures or {}, fleeting))
-        except Exception:
+        except TimeoutError:  # likewise: nothing here waits
+            raise
+        except OURS:  # the job comes first
             log.warning("a ping could not be made", exc_info=True)
 
     def flush(self, timeout: float = 2.0) -> bool:
@@ -174,7 +179,7 @@ class Run:
         self._ended = True
         try:
             suffix, text = outcome(error)
-        except Exception:  # noqa: BLE001 - an exception that cannot even be shown is still one
+        except OURS:  # an exception that cannot even be shown is still one
             suffix, text = "/fail", type(error).__name__
         self._heartbeat.send(suffix, text, figures=self._figures, rid=self.rid)
         if self._heartbeat.enabled and transport.leaves_abruptly():

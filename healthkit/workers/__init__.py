@@ -1,0 +1,1 @@
+"""Heartbeats of worker libraries, one file each; importing one imports its library."""
