@@ -6,7 +6,6 @@ import asyncio
 import math
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from checker.model import (
     Cause,
     Command,
     Deadline,
-    Kind,
     MonitorSpec,
     MonitorState,
     Observation,
@@ -28,56 +26,18 @@ from checker.model import (
     State,
     Verdict,
 )
-from checker.record import Overloaded, Recorded, Recorder, StoreUnavailable, UnknownMonitorError
+from checker.record import Overloaded, Recorded, StoreUnavailable, UnknownMonitorError
 from checker.registry import Registry
-from checker.schedule import Every
 from checker.state import advance
-from checker.store import Store, door, monitors
+from checker.store import Store, door
 from checker.store.tables import change, ping, poll
+from tests.checker.house import NOW, SHOP, House, heartbeat, success
 from tests.waiting import wait_for
-
-NOW = 1_000_000.0
-
-
-def heartbeat(name: str, **more: Any) -> MonitorSpec:
-    return replace(MonitorSpec(Kind.HEARTBEAT, name, slug=name, schedule=Every(60.0), grace=30.0), **more)
-
-
-SHOP = MonitorSpec(Kind.ENDPOINT, "shop", url="http://127.0.0.1:1/health")
-
-
-class House:
-    """A store with monitors in it, and the door to it."""
-
-    def __init__(self, store: Store, *specs: MonitorSpec, limit: int = 20_000) -> None:
-        self.store = store
-        self.now = NOW
-        store.write_now(lambda conn: monitors.sync(conn, specs, NOW))
-        self.registry = Registry(store)
-        self.registry.reload_now()
-        self.recorder = Recorder(store, self.registry, lambda: self.now, limit=limit)
-
-    def id(self, name: str) -> int:
-        found = self.registry.full_name(name)
-        assert found is not None, name
-        return found
-
-    def state(self, name: str) -> MonitorState:
-        monitor_id = self.id(name)
-        return self.store.read_now(lambda conn: door.load_states(conn, [monitor_id]))[monitor_id]
-
-    def rows(self, table: Any, *columns: str) -> list[tuple[Any, ...]]:
-        query = select(*[table.c[name] for name in columns]).order_by(table.c.id)
-        return [tuple(row) for row in self.store.read_now(lambda conn: conn.execute(query).all())]
 
 
 @pytest.fixture
 def house(store: Store) -> House:
     return House(store, heartbeat("a"), heartbeat("b"), SHOP)
-
-
-def success(at: float = NOW, **more: Any) -> Ping:
-    return replace(Ping(PingKind.SUCCESS, at=at), **more)
 
 
 def test_a_ping_is_committed_when_the_call_returns(house: House) -> None:
