@@ -77,7 +77,7 @@ def channel(section: Section, kinds: Mapping[str, Any]) -> ChannelSpec:
     name, kind = _name(section), section.text("kind", required=True)
     if kind not in kinds:
         if kind:
-            section.problem("kind", f'unknown "kind"{nearest(kind, kinds)}')
+            section.problem("kind", f'unknown kind "{section.written("kind")}"{nearest(kind, kinds)}')
         return ChannelSpec(name, kind)
     wanted = kinds[kind].required | kinds[kind].optional
     before = len(section.source.problems)
@@ -90,7 +90,9 @@ def channel(section: Section, kinds: Mapping[str, Any]) -> ChannelSpec:
         try:
             kinds[kind](spec, cast(Any, None))  # built to hear what it refuses; it sends nothing
         except ConfigurationError as error:
-            section.problem("kind", _without(str(error), settings).removeprefix(f"{section.label}: "))
+            said = _without(str(error), settings).removeprefix(f"{section.label} ({kind}): ")
+            key = next((key for key in settings if f'"{key}"' in said), "kind")
+            section.problem(key, said.removeprefix(f"{section.label}: "))
     return spec
 
 

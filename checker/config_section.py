@@ -74,6 +74,10 @@ class Section:
             self.problem(key, f'"{key}" is missing' if key not in self._data else f'"{key}" is empty')
         return value
 
+    def written(self, key: str) -> str:
+        """Return a text as it stands in the file: its variables are names, not values."""
+        return str(self._data.get(key, ""))[:100]
+
     def number(self, key: str, default: int, *, least: int = 1, most: int = 1000) -> int:
         """Return a whole number within its bounds."""
         value = int(self._get(key, int, default))
