@@ -107,7 +107,7 @@ class Transfer:
             return failures.timed_out(
                 place,
                 self._request.timeout,
-                connected=self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0,
+                connected=self.curl.getinfo(pycurl.REQUEST_SIZE) > 0,
                 answered=bool(self._header_lines),
                 received=self._received,
             )

@@ -18,7 +18,7 @@ from checker.http.addresses import refusal
 from checker.http.target import parse
 from tests.checker import hostile
 from tests.checker.hostile import HostileServer
-from tests.recording import CERTIFICATE, Answer, RecordingServer
+from tests.recording import CERTIFICATE, Answer, RecordingServer, black_hole
 
 
 def run(work: Callable[[Http], Coroutine[Any, Any, Any]], **options: Any) -> Any:
@@ -137,6 +137,13 @@ def test_a_header_or_method_that_smuggles_another_is_refused_and_not_repeated(
     assert "\n" not in error.reason
 
 
+def test_a_url_with_user_blanks_around_and_letters_of_any_script_is_asked() -> None:
+    with RecordingServer() as server:
+        get(Request(f" {server.url.replace('//', '//me:pw@')}/größe?q=ü#part "))
+    assert server.requests[0].target == "/gr%C3%B6%C3%9Fe?q=%C3%BC"
+    assert server.requests[0].headers["authorization"] == "Basic bWU6cHc="
+
+
 def test_an_empty_or_non_ascii_header_is_sent() -> None:
     with RecordingServer() as server:
         get(Request(server.url, headers={"X-Empty": "", "X-Name": "Zoë"}))
@@ -162,6 +169,15 @@ def test_a_server_that_hangs_is_given_up_after_the_timeout() -> None:
     assert error.kind is ErrorKind.TIMEOUT
     assert error.reason.startswith("no answer from 127.0.0.1:")
     assert error.reason.endswith("within 0.3 s")
+
+
+def test_headers_that_drip_and_a_port_that_swallows_connections_are_given_up_too() -> None:
+    with RecordingServer(Answer(fault="drip")) as server:
+        assert "within 0.3 s" in refused(Request(server.url, timeout=0.3)).reason
+    with black_hole() as url:
+        error = refused(Request(url, timeout=0.3))
+    assert error.kind is ErrorKind.TIMEOUT
+    assert error.reason.startswith("no connection to 127.0.0.1:")
 
 
 def test_a_body_is_cut_at_the_limit_and_memory_stays_bounded() -> None:
