@@ -82,8 +82,8 @@ class HeartbeatMixin(BaseWorker):
         super().teardown()  # type: ignore[no-untyped-call]
 
     def _beat(self, beats: Beats, promise: int) -> None:
-        # Only Redis's errors are passed over (RQ meets them at its next command, and knows what to do): RQ stops
-        # a worker by an exception raised from a signal handler, here as anywhere.
+        # Redis's errors alone are passed over (RQ meets them at its next command and knows what to do): RQ
+        # stops a worker by an exception raised from a signal handler, here as anywhere.
         with contextlib.suppress(redis.exceptions.RedisError):
             if beats.news(promise):
                 self._promise(promise)
@@ -91,7 +91,7 @@ class HeartbeatMixin(BaseWorker):
                 beats.send(self._read_figures())
 
     def _promise(self, seconds: int) -> None:
-        """Write the promise beside RQ's own fields; a hash that had expired, or was flushed, is written anew."""
+        """Write the promise beside RQ's own fields; a hash that has gone meanwhile is written anew."""
         if self.connection.hset(self.key, FIELD, str(seconds)) and hasattr(self, "serialize"):
             with self.connection.pipeline() as pipeline:
                 pipeline.hset(self.key, mapping=self.serialize())
