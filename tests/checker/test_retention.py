@@ -1,0 +1,75 @@
+"""The disk is bounded: what is old enough goes, what is needed stays."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import Connection
+
+from checker.model import Event, Incident, Notification, Poll, Verdict
+from checker.retention import DAY, Keep, Retention
+from checker.store import Store, door, incidents, outbox
+from checker.store.tables import change, incident, ping, poll
+from checker.store.tables import outbox as outbox_table
+from tests.checker.house import NOW, SHOP, House, failure, heartbeat, success
+
+
+def forget(house: House, now: float, keep: Keep | None = None) -> int:
+    return asyncio.run(Retention(house.store, house.registry, house.clock, keep=keep).once(now))
+
+
+def test_of_each_heartbeat_its_last_pings_are_kept(store: Store) -> None:
+    house = House(store, heartbeat("busy"), heartbeat("quiet"))
+
+    async def main() -> None:
+        await house.recorder.record([(house.id("busy"), success()) for _ in range(700)])
+        await house.recorder.record([(house.id("quiet"), success()) for _ in range(5)])
+
+    asyncio.run(main())
+    assert forget(house, NOW, Keep(pings=50, old_pings=10)) == 650
+    kept = house.rows(ping, "monitor_id", "n")
+    assert [n for each, n in kept if each == house.id("busy")] == list(range(651, 701))
+    assert len([n for each, n in kept if each == house.id("quiet")]) == 5
+    assert forget(house, NOW + 31 * DAY, Keep(pings=50, old_pings=10)) == 40
+    assert forget(house, NOW + 31 * DAY, Keep(pings=50, old_pings=10)) == 0
+
+
+def test_polls_are_kept_for_days(store: Store) -> None:
+    house = House(store, SHOP)
+
+    async def main() -> None:
+        for day in range(6):
+            looks = [(house.id("shop"), Poll(Verdict.PASS, NOW + day * DAY + each)) for each in range(300)]
+            await house.recorder.record(looks)
+
+    asyncio.run(main())
+    assert forget(house, NOW + 5 * DAY + 300) == 2 * 300 + 300
+    assert min(at for (at,) in house.rows(poll, "at")) == NOW + 3 * DAY
+
+
+def test_what_nobody_has_judged_sent_or_resolved_stays_however_old(store: Store) -> None:
+    house = House(store, heartbeat("a"))
+    told = Notification(Event.OPENED, Incident(0, "g", "open", "t", "c", NOW), NOW)
+
+    def fill(conn: Connection) -> None:
+        incidents.save(conn, Incident(0, "open", "key-1", "t", "c", NOW), NOW)
+        incidents.save(conn, Incident(0, "done", "key-2", "t", "c", NOW, resolved_at=NOW), NOW)
+        outbox.put(conn, told, ["ops"], NOW)
+        (row,) = outbox.claim(conn, "ops", "n", NOW, until=NOW + 90, limit=1, without=())
+        outbox.mark_sent(conn, row, NOW)
+        outbox.put(conn, told, ["ops"], NOW)
+
+    async def main() -> None:
+        await house.ping("a", failure())
+        changes = await store.read(lambda conn: incidents.unjudged(conn, 10))
+        await store.write(lambda conn: incidents.mark_judged(conn, [each.id for each in changes], NOW))
+        await house.ping("a")
+        await store.write(fill)
+
+    asyncio.run(main())
+    assert forget(house, NOW + 366 * DAY) >= 3
+    assert house.rows(incident, "group") == [("open",)]
+    assert house.rows(outbox_table, "sent_at") == [(None,)]
+    assert house.rows(change, "judged_at") == [(None,)]
+    assert house.rows(ping, "n") == [(1,), (2,)]
+    assert store.read_now(lambda conn: door.load_states(conn, [house.id("a")]))
