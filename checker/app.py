@@ -121,6 +121,7 @@ class Checker:
             changed=self.recorder.changed,
             put=put,
             clock=self.clock,
+            remind_every=self._first.server.remind_every,
         )
         self.dispatcher = Dispatcher(
             self.store, node=self.node, channels=lambda: self.channels, put=put, clock=self.clock

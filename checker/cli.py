@@ -24,16 +24,11 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
     path = Path(getattr(options, "config", None) or environ.get(VARIABLE) or DEFAULT)
-    logging.basicConfig(
-        level=_level(options),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         config = load(path, environ)
     except ConfigError as error:
         return _bad_config(path, error)
+    _log(options, config.server.log_level if options.command is run else "warning")
     command: Command = options.command
     try:
         return command(config, options)
@@ -95,10 +90,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _level(options: argparse.Namespace) -> int:
-    if getattr(options, "verbose", False):
-        return logging.DEBUG
-    return logging.INFO if options.command is run else logging.WARNING
+def _log(options: argparse.Namespace, level: str) -> None:
+    """Log to stderr; other libraries' chatter only where it is a warning."""
+    verbose = getattr(options, "verbose", False)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for name in ("checker", "healthkit"):
+        logging.getLogger(name).setLevel(logging.DEBUG if verbose else level.upper())
 
 
 def _bad_config(path: Path, error: ConfigError) -> int:

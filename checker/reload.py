@@ -15,7 +15,14 @@ logger = logging.getLogger(__name__)
 
 EVERY = 2.0  # seconds between two looks at the file
 
-FIXED = ("host", "port", "database")  # of [server]: they hold until a restart
+FIXED = (
+    "host",
+    "port",
+    "database",
+    "public_url",
+    "remind_every",
+    "log_level",
+)  # of [server]: they hold until a restart
 Stamp = tuple[int, int, int] | None
 
 

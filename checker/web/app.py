@@ -33,7 +33,7 @@ def app(context: Context, *, registry: Directory, door: Door) -> App:
 
     def gate() -> Gate:
         server = context.config().server
-        return Gate(key=server.ping_key or "", open_slugs=bool(getattr(server, "open_slugs", False)))
+        return Gate(key=server.ping_key or "", open_slugs=server.open_slugs)
 
     behind = SafeHeaders(pages(context))
     return PingReceiver(behind, registry=registry, door=door, clock=context.clock, gate=gate)
