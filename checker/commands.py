@@ -16,15 +16,15 @@ from sqlalchemy.exc import DBAPIError
 
 from checker.config import Config
 from checker.model import Command, MonitorSpec, State
+from checker.moments import span
 from checker.record import Recorder
 from checker.registry import Registry
 from checker.slugs import slug
 from checker.status_text import Painter, plain, render
 from checker.store import Store, StoreError, operations
 from checker.store.views import NodeView, Overview, overview
-from checker.web.present import as_json as status_json
-from checker.web.present import verdict
-from checker.web.times import span
+from checker.verdict import as_json as status_json
+from checker.verdict import verdict
 
 ALIVE = 30.0  # seconds since a running checker's last sign
 

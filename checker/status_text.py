@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from checker.model import State
+from checker.moments import span
 from checker.store.views import Overview, Watched
-from checker.web.present import LOOKS, TROUBLED, verdict, worst
-from checker.web.times import span
+from checker.verdict import LOOKS, TROUBLED, verdict, worst
 
 COLOURS = {"ok": "32", "warn": "33", "bad": "31;1", "mute": "2"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")

@@ -11,8 +11,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from checker.model import Incident
 from checker.store import views
+from checker.verdict import as_json
 from checker.web.context import Context
-from checker.web.present import as_json
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many, the newest first (1 to 1000)")]
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))]

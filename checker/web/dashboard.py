@@ -13,9 +13,10 @@ from checker.model import Kind, State
 from checker.slugs import slug as slug_of
 from checker.store import views
 from checker.store.views import Watched, watched
+from checker.verdict import LOOKS, Look, verdict, worst
 from checker.web.context import Context
 from checker.web.pages import render
-from checker.web.present import LOOKS, Look, incident_page, page, verdict, worst
+from checker.web.present import incident_page, page
 
 BADGE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" '

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from checker.web.times import clock, iso, span, utc
+from checker.moments import clock, iso, span, utc
 
 HERE = Path(__file__).parent
 

@@ -1,0 +1,128 @@
+"""What to say of all monitors together: one sentence, and the document programs read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checker.model import Kind, State
+from checker.store.views import Overview, Watched
+
+AFFECTED = 6  # names that are listed before the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a state is shown: its colour's name and its word."""
+
+    tone: str
+    label: str
+
+
+LOOKS = {
+    State.UP: Look("ok", "working"),
+    State.WARN: Look("warn", "degraded"),
+    State.GRACE: Look("warn", "late"),
+    State.DOWN: Look("bad", "down"),
+    State.NEW: Look("mute", "no sign yet"),
+    State.PAUSED: Look("mute", "paused"),
+}
+TROUBLED = (State.DOWN, State.WARN)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The one sentence on top; `word` is "down", "warn", "new" or "up", for programs."""
+
+    word: str
+    text: str
+    detail: str
+
+    @property
+    def tone(self) -> str:
+        """The colour's name."""
+        return {"down": "bad", "warn": "warn", "new": "mute", "up": "ok"}[self.word]
+
+
+def worst(watched: Watched) -> State:
+    """Return the state a monitor counts with: its own, or a worse one of its components."""
+    order = [State.DOWN, State.WARN, State.GRACE, State.NEW, State.UP]
+    own = watched.state.state
+    if own is State.PAUSED:
+        return own
+    parts = [part.state.state for part in watched.components if part.state.state is not State.PAUSED]
+    seen = [own, *(part for part in parts if part in TROUBLED)]
+    return min(seen, key=order.index)
+
+
+def verdict(monitors: Sequence[Watched]) -> Verdict:
+    """Return what to say of all monitors together; an endpoint counts once, with its components."""
+    states = [worst(monitor) for monitor in monitors]
+    count = {state: states.count(state) for state in State}
+    alive = len(states) - count[State.PAUSED]
+    detail = _detail(monitors, count)
+    if count[State.DOWN]:
+        verb = "thing is" if count[State.DOWN] == 1 else "things are"
+        return Verdict("down", f"{count[State.DOWN]} {verb} down", detail)
+    if count[State.WARN]:
+        verb = "thing is" if count[State.WARN] == 1 else "things are"
+        return Verdict("warn", f"{count[State.WARN]} {verb} degraded, nothing is down", detail)
+    if not alive:
+        text = "Nothing is watched yet" if not states else "Everything is paused"
+        return Verdict("new", text, detail)
+    if count[State.NEW] == alive:
+        return Verdict("new", "Waiting for the first signs", detail)
+    working = alive - count[State.NEW]
+    if working < alive:
+        return Verdict("up", f"{working} of {alive} are working, the rest gave no sign yet", detail)
+    return Verdict("up", "It is working" if alive == 1 else f"All {alive} are working", detail)
+
+
+def _detail(monitors: Sequence[Watched], count: dict[State, int]) -> str:
+    down = [monitor.spec.name for monitor in monitors if worst(monitor) is State.DOWN]
+    if down:
+        return names(down)
+    words = [(State.GRACE, "late"), (State.NEW, "without a sign yet"), (State.PAUSED, "paused")]
+    said = [f"{count[state]} {word}" for state, word in words if count[state]]
+    return (
+        ", ".join(said)
+        if said
+        else f"{len(monitors)} watched"
+        if monitors
+        else "Add an endpoint or a heartbeat."
+    )
+
+
+def names(found: Sequence[str], limit: int = AFFECTED) -> str:
+    """Return names in a row, those beyond `limit` as a count."""
+    more = f" and {len(found) - limit} more" if len(found) > limit else ""
+    return ", ".join(found[:limit]) + more
+
+
+def as_json(overview: Overview) -> dict[str, Any]:
+    """Return the document of `/api/status` and of `healthkit-checker status --json`."""
+    said = verdict(overview.monitors)
+    return {
+        "verdict": said.word,
+        "summary": said.text,
+        "monitors": [_monitor_json(monitor) for monitor in overview.monitors],
+    }
+
+
+def _monitor_json(monitor: Watched) -> dict[str, Any]:
+    document = {"name": monitor.spec.name, "kind": monitor.spec.kind.value, **_state_json(monitor)}
+    if monitor.spec.kind is Kind.HEARTBEAT:
+        document["started"] = monitor.state.started
+    parts = [{"name": part.spec.name, **_state_json(part)} for part in monitor.components]
+    return document | {"components": parts}
+
+
+def _state_json(watched: Watched) -> dict[str, Any]:
+    state = watched.state
+    return {
+        "state": state.state.value,
+        "since": state.since,
+        "reason": state.reason,
+        "cause": state.cause.value,
+    }
