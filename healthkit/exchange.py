@@ -13,9 +13,8 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from healthkit.pings import Request, basic
@@ -32,8 +31,7 @@ MAX_RETRY_AFTER = 300.0
 REDIRECTS = frozenset({301, 302, 307, 308})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a server said: its status code, and how many seconds it asks to be left alone."""
 
     status: int
@@ -214,7 +212,7 @@ def _elsewhere(where: str, request: Request, home: SplitResult, deadline: float)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     line = Line(f"{parts.scheme}://{parts.netloc}")
     try:
-        return line._exchange(replace(request, target=target, headers=headers), deadline)
+        return line._exchange(request._replace(target=target, headers=headers), deadline)
     finally:
         line.close()
 

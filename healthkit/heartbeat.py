@@ -6,7 +6,6 @@ Pings leave in the background (`healthkit.transport`). Whatever goes wrong with 
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 import math
 import time
@@ -68,6 +67,8 @@ class Heartbeat:
 
         Raises `ConfigurationError` for a generator, whose body runs outside of the call.
         """
+        import inspect  # slow to import, and only decorators need it
+
         bare = _unwrapped(function)
         if inspect.isgeneratorfunction(bare) or inspect.isasyncgenfunction(bare):
             raise ConfigurationError(
@@ -222,7 +223,7 @@ def _figures(processed: float | None, backlog: float | None) -> dict[str, Any]:
 def _unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     while isinstance(function, functools.partial):
         function = function.func
-    if not inspect.isroutine(function) and callable(function):
+    if not isinstance(function, type) and not hasattr(function, "__name__"):  # an object that can be called
         return function.__call__  # type: ignore[operator, no-any-return]
     return function
 

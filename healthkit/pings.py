@@ -10,19 +10,19 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from healthkit.errors import ConfigurationError
 
+NO_FIGURES: Mapping[str, Any] = MappingProxyType({})
 MAX_OUTPUT = 10_000  # bytes; what Healthchecks keeps of a body by default
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A ping URL, taken apart. `shown` is what a log may say of it: its path holds a key."""
 
     url: str
@@ -36,8 +36,7 @@ class Target:
         return f"Target({self.shown!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(NamedTuple):
     """One sign of a job. `at` is when it happened (epoch seconds).
 
     `suffix` is "", "/start", "/fail", "/log" or "/<0-255>". `figures` holds `processed`, `backlog` and the
@@ -49,7 +48,7 @@ class Ping:
     at: float
     rid: str = ""
     output: str = ""
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Any] = NO_FIGURES
     fleeting: bool = False
 
     @property
@@ -63,8 +62,7 @@ class Ping:
         return self.fleeting or self.suffix == "/log"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A ping as HTTP: `target` is the path with its query."""
 
     method: str

@@ -13,7 +13,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from healthkit import child, durations
+from healthkit import child
 from healthkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not command:
         raise ConfigurationError("no command given; write `healthkit exec --url URL -- command arguments`")
-    limit = durations.seconds(arguments.timeout, what="--timeout") if arguments.timeout else None
+    limit = _seconds(arguments.timeout) if arguments.timeout else None
     story = _Story(arguments.url, arguments.quiet, max(0, arguments.tail))
     ended = child.run(
         command, tail=0 if arguments.no_output else max(0, arguments.tail), timeout=limit, started=story.begin
@@ -55,6 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"healthkit exec: {ended.problem}", file=sys.stderr)
     story.end(ended)
     return ended.code
+
+
+def _seconds(text: str) -> float:
+    from healthkit import durations  # not in the way of a command without a limit
+
+    return durations.seconds(text, what="--timeout")
 
 
 class _Story:

@@ -8,12 +8,12 @@ import argparse
 import sys
 import time
 
-from healthkit import durations, pings, transport
+from healthkit import pings, transport
 from healthkit.errors import ConfigurationError
 from healthkit.exchange import Line, Unreachable
 from healthkit.journal import Journal, Record
 from healthkit.pings import Ping
-from healthkit.sender import refusal, worth_retrying
+from healthkit.sender import TIMEOUT, refusal, worth_retrying
 
 TRIES = 2
 PAUSE = 0.5  # seconds between them
@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rid", default="", help="the run's id, a uuid, the same for its start and its end")
     parser.add_argument("--processed", type=float, help="how much was done so far")
     parser.add_argument("--backlog", type=float, help="how much waits")
-    parser.add_argument("--timeout", default="10s", help="for everything together (default 10s)")
+    parser.add_argument("--timeout", help="for everything together (default 10s)")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing when it is not delivered")
 
 
@@ -46,10 +46,18 @@ def run(arguments: argparse.Namespace) -> int:
         _body(arguments.body),
         {name: value for name, value in figures.items() if value is not None},
     )
-    problem = deliver(ping, transport.journal(target), durations.seconds(arguments.timeout, what="--timeout"))
+    problem = deliver(ping, transport.journal(target), _seconds(arguments.timeout))
     if problem and not arguments.quiet:
         print(f"healthkit ping: {problem}", file=sys.stderr)
     return 1 if problem else 0
+
+
+def _seconds(text: str | None) -> float:
+    if text is None:
+        return TIMEOUT
+    from healthkit import durations  # slow to import, rarely needed
+
+    return durations.seconds(text, what="--timeout")
 
 
 def suffix(kind: str) -> str:

@@ -143,9 +143,7 @@ def test_the_demo_is_asked_with_its_token_and_its_answer_printed(tmp_path: Path)
     with RecordingServer(default=Answer(body=b"the database is read-only now\n")) as server:
         environ = demo_state(tmp_path, control=server.url, token="sesame", pid=os.getpid())
         environ["http_proxy"] = "http://proxy.invalid"  # the demo is on this machine: never asked for
-        done = healthkit(
-            "demo", "break", "database", folder=tmp_path, http_proxy="http://proxy.invalid", **environ
-        )
+        done = healthkit("demo", "break", "database", folder=tmp_path, environ=environ)
         healthkit("demo", "heal", "hung-job", folder=tmp_path, environ=environ)
         healthkit("demo", "list", folder=tmp_path, environ=environ)
     assert (done.returncode, done.stdout) == (0, "the database is read-only now\n")
