@@ -228,7 +228,7 @@ class Checker:
             found.append(
                 Notice("warn", "Nobody is told.", "No channel is configured: alerts end on this page.")
             )
-        found += [Notice("warn", "Doubtful in the configuration:", text) for text in self.config.warnings]
+        found += [Notice("warn", "", text, quiet=True) for text in self.config.warnings]
         return found
 
 

@@ -27,11 +27,12 @@ DURATIONS = frozenset({"duration", "running", "usual"})
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A banner: something about the checker itself that a person should know."""
+    """Something about the checker itself that a person should know: a banner, or a line at the end (`quiet`)."""
 
     tone: str
     title: str
     text: str
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

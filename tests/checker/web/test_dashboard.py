@@ -277,6 +277,12 @@ def test_notices_about_the_checker_itself_are_shown(site: Site) -> None:
     assert "unknown key &#34;evry&#34;" in site.ask("/").text
 
 
+def test_quiet_notices_stand_at_the_end(site: Site) -> None:
+    site.notices = [Notice("warn", "", "the timeout is longer than the interval", quiet=True)]
+    page = site.ask("/").text
+    assert page.index("Recently resolved") < page.index("the timeout is longer than the interval")
+
+
 def test_the_status_document_has_the_shape_of_the_contract(site: Site) -> None:
     site.healthy()
     site.component("database:write", State.UP)
