@@ -27,7 +27,7 @@ DURATIONS = frozenset({"duration", "running", "usual"})
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something about the checker itself that a person should know: a banner, or a line at the end (`quiet`)."""
+    """What a person should know of the checker itself: a banner, or a line at the end (`quiet`)."""
 
     tone: str
     title: str
