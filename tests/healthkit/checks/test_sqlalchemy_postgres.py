@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -269,7 +270,8 @@ def backends(admin: psycopg.Connection[Any]) -> int:
 
 
 def open_descriptors() -> int:
-    """Return how many file descriptors this process holds."""
+    """Return how many file descriptors this process holds, without what only awaits collection."""
+    gc.collect()
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
