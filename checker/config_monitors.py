@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, cast
@@ -134,10 +135,10 @@ def longest_gap(schedule: Schedule | None) -> float:
     at, longest = next_due(schedule, _REFERENCE), 0.0
     for _ in range(30):
         following = next_due(schedule, at)
-        longest, at = max(longest, following - at), following
-        if longest >= LONGEST_GRACE:
+        if longest >= LONGEST_GRACE or math.isinf(following):
             break
-    return longest
+        longest, at = max(longest, following - at), following
+    return longest or math.inf
 
 
 def is_local(host: str) -> bool:

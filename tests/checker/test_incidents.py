@@ -188,6 +188,15 @@ def test_an_incident_is_told_again_only_when_it_gets_worse() -> None:
     assert desk.events == ["opened shop", "updated shop", "resolved shop"]
 
 
+def test_another_component_that_falls_is_told_though_it_is_as_bad_already() -> None:
+    desk = Desk()
+    desk.poll(shop="fail", write="fail")
+    desk.judge()
+    desk.poll(payments="fail")
+    desk.judge()
+    assert desk.events == ["opened shop", "updated shop"]
+
+
 def test_a_whole_that_cannot_be_reached_is_the_title_whatever_its_parts_were() -> None:
     desk = Desk()
     desk.poll(shop="fail", write="fail")
@@ -304,6 +313,19 @@ def test_a_database_with_twelve_jobs_behind_it_is_one_message_and_twelve_recover
     desk.judge(after=1000)
     assert desk.events == ["opened shop", "resolved shop"]
     assert len(desk.told[0][1].suppressed) == 12
+
+
+def test_a_child_with_an_incident_of_its_own_is_no_longer_listed_with_its_former_cause() -> None:
+    desk = Desk()
+    desk.poll(shop="fail", write="fail", payments="fail")
+    desk.ping(NIGHTLY, "fail")
+    desk.judge()
+    desk.poll(write="pass")
+    desk.judge()
+    assert desk.events == ["opened shop", "opened nightly"]
+    shop = next(incident for incident in desk.open if incident.group == "shop")
+    assert shop.suppressed == ()
+    assert shop.title == "shop: payments:responseTime is failing"
 
 
 def test_a_chain_of_dependencies_ends_at_its_root() -> None:

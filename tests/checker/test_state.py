@@ -366,6 +366,23 @@ def test_an_idle_queue_is_silence_and_the_first_job_after_it_starts_the_clock() 
     assert life.falls == ["stalled"]
 
 
+def test_a_backlog_after_a_long_idle_while_without_figures_starts_the_clock() -> None:
+    life = Life(heartbeat(stalled_after=300.0))
+    life.ping(processed=500, backlog=0)
+    for _ in range(20):
+        life.ping(after=59)
+    life.ping(after=59, processed=500, backlog=7)
+    life.ping(after=59, processed=500, backlog=7)
+    assert life.falls == []
+
+
+def test_figures_of_a_ping_that_arrives_late_are_history() -> None:
+    life = Life(heartbeat(stalled_after=300.0))
+    life.ping(after=100, processed=500, backlog=0)
+    life.see(ping("log", T0 + 50, processed=400, backlog=9), life.now)
+    assert (life.state.processed, life.state.backlog) == (500, 0)
+
+
 def test_a_worker_that_crashes_and_begins_at_0_again_makes_no_progress() -> None:
     life = Life(heartbeat(stalled_after=300.0))
     for turn in range(10):
@@ -440,6 +457,13 @@ def test_a_journaled_fail_that_nothing_came_after_counts() -> None:
     life.ping(after=100)
     life.ping("start", after=1000)
     life.see(ping("fail", T0 + 600, exit_code=2), life.now)
+    assert life.falls == ["failed"]
+
+
+def test_late_fails_count_as_long_as_nothing_good_came_after_them() -> None:
+    life = nightly(fail_after=2)
+    life.ping("fail", after=100)
+    life.see(ping("fail", T0 + 50), life.now)
     assert life.falls == ["failed"]
 
 

@@ -79,6 +79,13 @@ def test_a_single_good_look_while_down_keeps_reason_and_beginning() -> None:
     assert life.path == ["down", "up"]
 
 
+def test_a_fall_out_of_a_warning_began_with_its_first_failure() -> None:
+    life = Life(endpoint(fail_after=2))
+    life.polls("pwwff")
+    assert life.changes[-1].evidence["first_failure"] == T0 + 120
+    assert life.changes[-1].evidence["last_good"] == T0 + 90
+
+
 def test_a_document_that_only_says_fail_still_has_a_cause() -> None:
     life = Life(component())
     assert life.poll("fail").cause is Cause.FAILING
