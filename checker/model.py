@@ -138,7 +138,7 @@ class PingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A heartbeat's sign. `at` is when it happened: the arrival, or the time it was journaled with (backfill)."""
+    """A heartbeat's sign. `at` is when it happened: the arrival, or when it was journaled (backfill)."""
 
     kind: PingKind
     at: float

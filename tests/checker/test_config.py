@@ -353,7 +353,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, make: object, said: 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (heartbeat('every = "60s"\nmax_runtime = "40s"'), '4: heartbeat "job": a sign is due every 1 min, less'),
+        (heartbeat('every = "60s"\nmax_runtime = "40s"'), '4: heartbeat "job": a sign is due every 1 min'),
         (heartbeat('every = "60s"\ngrace = 0'), '"grace" is 0'),
         (heartbeat('every = "60s"\nstalled_after = "90s"'), 'is less than two signs apart (2 min)'),
         (heartbeat('every = "60s"\ntimezone = "Europe/Berlin"'), '"timezone" means nothing beside "every"'),
