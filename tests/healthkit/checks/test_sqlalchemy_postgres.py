@@ -132,9 +132,7 @@ def test_a_locked_table_is_locked_until_it_is_free(watch: Watch, admin: psycopg.
     with admin.transaction():
         admin.execute("LOCK TABLE healthkit_probe IN ACCESS EXCLUSIVE MODE")
         reason = watched.reason()
-    assert reason == (
-        "locked: another transaction kept the probe's table or row locked for too long (over 0.6 s)"
-    )
+    assert reason == ("locked: another transaction kept the table or row locked for too long (over 0.6 s)")
     assert watched.passes()
 
 
@@ -157,7 +155,7 @@ def test_a_user_who_may_not_create_the_table_is_told_how_to(
     assert reading.output.startswith("missing table: healthkit_probe does not exist and this user may not")
     assert_no_secret(reading, caplog)
     admin.execute(reading.output[reading.output.index("CREATE TABLE") :].encode())
-    assert watched.reason() == "permission denied: the user may not write the probe's table"
+    assert watched.reason() == "permission denied: the user may not do this to the table"
     admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON healthkit_probe TO {role}".encode())
     assert watched.passes()
     admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
