@@ -116,8 +116,11 @@ class Frozen(Fault):
         self.programs.signal(self.program, signal.SIGSTOP)
 
     def heal(self) -> None:
-        """Let it go on."""
-        self.programs.signal(self.program, signal.SIGCONT)
+        """Let it go on, or start it again where it was killed."""
+        if self.program in self.programs.ended():
+            self.programs.restart(self.program)
+        else:
+            self.programs.signal(self.program, signal.SIGCONT)
 
 
 class Flood(Fault):

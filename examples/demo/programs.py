@@ -21,9 +21,11 @@ class Programs:
         self.folder = folder
         self.environment = {**os.environ, **environment}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: dict[str, tuple[Sequence[str], Mapping[str, str]]] = {}
 
     def start(self, name: str, command: Sequence[str], **environment: str) -> None:
         """Start `python -m COMMAND` under a name, with more environment if given."""
+        self._started[name] = command, environment
         with self.log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", *command],
@@ -33,6 +35,11 @@ class Programs:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def restart(self, name: str) -> None:
+        """Start a program that has ended once more, as it was started before."""
+        command, environment = self._started[name]
+        self.start(name, command, **environment)
 
     def log(self, name: str) -> Path:
         """Return the file that a program writes to."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -96,6 +99,13 @@ class RunningChecker:
         assert done.returncode in (0, 1), done.stderr
         return {monitor["name"]: monitor for monitor in json.loads(done.stdout)["monitors"]}
 
+    def pings(self, slug: str) -> int:
+        """How many pings of a heartbeat are in the store."""
+        store = sqlite3.connect(self.folder / "checker.db")
+        query = "SELECT count(*) FROM ping JOIN monitor ON monitor.id = ping.monitor_id WHERE slug = ?"
+        with contextlib.closing(store):
+            return int(store.execute(query, (slug,)).fetchone()[0])
+
     def state(self, name: str) -> str:
         """One monitor's state."""
         return str(self.status()[name]["state"])
@@ -112,14 +122,14 @@ class RunningChecker:
             assert not re.search(r"Traceback", self.output), self.output
 
 
-def run(*command: str, timeout: float = 30, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*command: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `python -m COMMAND` from the project's root."""
     return subprocess.run(
         [sys.executable, "-m", *command],
-        env={**os.environ, **environment},
+        env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
         check=False,
-        timeout=timeout,
+        timeout=60,
         cwd=ROOT,
     )

@@ -209,6 +209,23 @@ def test_a_job_that_does_not_run_is_told_as_missed(demo: RunningDemo) -> None:
     assert [m["event"] for m in demo.alerts.messages()] == ["opened", "resolved"], demo.alerts.summary()
 
 
+def test_a_killed_worker_is_told(demo: RunningDemo) -> None:
+    worker = [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"rq.cli\0worker" in read_quietly(path) and int(path.parent.name) in demo.programs()
+    ]
+    assert worker
+    for pid in worker:
+        os.kill(pid, signal.SIGKILL)
+    opened = demo.alerts.expect("opened", "shop/worker-default:heartbeat", timeout=60)
+    assert demo.homepage() == 200
+    assert "worker" in reason(opened, "shop/worker-default:heartbeat")
+    demo.heal("worker")
+    demo.alerts.expect("resolved", "shop/worker-default:heartbeat")
+    assert [m["event"] for m in demo.alerts.messages()] == ["opened", "resolved"], demo.alerts.summary()
+
+
 def test_each_alert_is_printed_with_its_cause_in_plain_lines(demo: RunningDemo) -> None:
     assert "\033" not in demo.output
     assert re.search(r"^\d\d:\d\d:\d\d  ALERT     shop: database:write", demo.output, re.MULTILINE)

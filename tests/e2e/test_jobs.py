@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -40,6 +41,12 @@ name = "idle-worker"
 every = "2s"
 grace = "4s"
 stalled_after = "3s"
+
+[[heartbeat]]
+name = "rq-worker"
+every = "1s"
+grace = "4s"
+stalled_after = "3s"
 """
 
 
@@ -59,10 +66,18 @@ def test_not_run_exit_1_and_hung_give_one_alert_each_that_says_which(
     checker: RunningChecker, alerts: Alerts, tmp_path: Path
 ) -> None:
     state = {"HEALTHKIT_STATE_DIR": str(tmp_path / "state")}
-    assert run("healthkit", "ping", checker.ping_url("does-not-run"), **state).returncode == 0
+    assert run("healthkit", "ping", checker.ping_url("does-not-run"), environment=state).returncode == 0
     script = "import sys; print('could not reach the bank'); sys.exit(1)"
     failed = run(
-        "healthkit", "exec", "--url", checker.ping_url("exits-1"), "--", sys.executable, "-c", script, **state
+        "healthkit",
+        "exec",
+        "--url",
+        checker.ping_url("exits-1"),
+        "--",
+        sys.executable,
+        "-c",
+        script,
+        environment=state,
     )
     assert failed.returncode == 1
     assert failed.stdout == "could not reach the bank\n"
@@ -98,7 +113,7 @@ for seconds in (1.0, 1.9, 3.8, 1.0):
         time.sleep(seconds)
         run.progress(processed=1)
 """
-    done = run("timeit", "-n1", "-r1", code, HEALTHKIT_STATE_DIR=str(tmp_path / "state"))
+    done = run("timeit", "-n1", "-r1", code, environment={"HEALTHKIT_STATE_DIR": str(tmp_path / "state")})
     assert done.returncode == 0, done.stderr
     assert wait_for(lambda: checker.state("batches") == "up", 5, "the last batch's sign")
     assert alerts.of("opened", "batches") == []
@@ -130,3 +145,30 @@ def test_an_idle_queue_is_met_with_silence_and_a_backlog_without_progress_is_not
     assert "12" in reason(stalled, "idle-worker")
     beat(8, 0)
     alerts.expect("resolved", "idle-worker", 10)
+
+
+def test_an_idle_rq_worker_is_met_with_silence_and_a_killed_one_is_not(
+    checker: RunningChecker, alerts: Alerts, tmp_path: Path, redis_url: str
+) -> None:
+    environment = {
+        "RQ_WORKER_CLASS": "healthkit.workers.rq.HeartbeatWorker",
+        "HEALTHKIT_PING_URL": checker.ping_url("rq-worker"),
+        "HEALTHKIT_PING_EVERY": "1",
+        "HEALTHKIT_STATE_DIR": str(tmp_path / "state"),
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "rq.cli", "worker", "default", "--url", redis_url],
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        beats = wait_for(lambda: checker.pings("rq-worker"), 15, "the first beat")
+        wait_for(lambda: checker.pings("rq-worker") >= beats + 7, 20, "seven more beats with nothing to do")
+        assert alerts.of("opened", "rq-worker") == []
+    finally:
+        worker.kill()
+        worker.wait()
+    missed = alerts.expect("opened", "rq-worker", 15)
+    assert "no sign" in reason(missed, "rq-worker")
