@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from checker.incidents import Decision, judge
 from checker.maintenance import MaintenanceSpec
-from checker.model import Change, Incident, MonitorSpec, MonitorState, Notification
+from checker.model import Change, Event, Incident, MonitorSpec, MonitorState, Notification
 from checker.registry import Registry
 from checker.rules.causes import group_of
 from checker.rules.transition import BAD
@@ -135,7 +135,7 @@ class Assembler:
         changes = incidents.unjudged(conn, BATCH, self._poisoned)
         matter = self._gather(conn, changes, sweep)
         decisions, judged = self._judge(matter, now)
-        put = sum(self._write(conn, each, matter, now) for each in decisions)
+        put = self._write(conn, decisions, now) if decisions else 0
         if judged:
             incidents.mark_judged(conn, judged, now)
         if judged or decisions:
@@ -202,20 +202,31 @@ class Assembler:
             last_judged=self._swept,
         )
 
-    def _write(self, conn: Connection, decision: Decision, matter: _Matter, now: float) -> int:
-        """Write one decision; return how many notifications it put."""
-        if decision.event is None and decision.incident in matter.open:
-            return 0
-        incident = decision.incident
-        incident = replace(incident, id=incidents.save(conn, incident, now))
-        if decision.event is None:
-            return 0
+    def _write(self, conn: Connection, decisions: Sequence[Decision], now: float) -> int:
+        """Write decisions; return how many notifications that put."""
+        saved = incidents.save_all(conn, [each.incident for each in decisions], now)
+        return outbox.put_all(
+            conn,
+            [
+                (self._notification(each, incident_id, now), self._addressees(each))
+                for each, incident_id in zip(decisions, saved, strict=True)
+                if each.event is not None
+            ],
+            now,
+        )
+
+    def _notification(self, decision: Decision, incident_id: int, now: float) -> Notification:
+        url = f"{self._public_url}/incidents/{incident_id}" if self._public_url else ""
+        event = decision.event or Event.UPDATED
+        return Notification(event, replace(decision.incident, id=incident_id), now, url)
+
+    def _addressees(self, decision: Decision) -> list[str]:
         known = self._channels()
-        names = known if decision.channels is None else [each for each in known if each in decision.channels]
+        wanted = decision.channels
+        names = [each for each in known if wanted is None or each in wanted]
         if not names:
-            _log.warning("nobody is told of incident %d: it has no channel", incident.id)
-        url = f"{self._public_url}/incidents/{incident.id}" if self._public_url else ""
-        return outbox.put(conn, Notification(decision.event, incident, now, url), names, now)
+            _log.warning("nobody is told of %r: it has no channel", decision.incident.title)
+        return names
 
 
 def _is_over(matter: _Matter) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, select
 
 from checker.model import Change, Incident, Member, Severity
 from checker.store import codec
-from checker.store.bulk import Insert, among, ids, placeholder
+from checker.store.bulk import Insert, Row, among, ids, placeholder
 from checker.store.tables import change, incident, member
 
 _MEMBERS = Insert(
@@ -77,22 +77,38 @@ def open_after(conn: Connection, last: int, limit: int) -> list[Incident]:
 
 def save(conn: Connection, found: Incident, now: float) -> int:
     """Write an incident and its members; return its id, given here where it was 0."""
-    incident_id = found.id or _insert(conn, found, now)
-    if found.id:
-        conn.execute(
-            incident.update()
-            .where(incident.c.id == found.id)
-            .values(
-                title=found.title,
-                cause=found.cause,
-                severity=found.severity,
-                since=found.since,
-                resolved_at=found.resolved_at,
-                suppressed=list(found.suppressed),
-            )
+    return save_all(conn, [found], now)[0]
+
+
+def save_all(conn: Connection, found: Sequence[Incident], now: float) -> list[int]:
+    """Write incidents and their members; return their ids in order, given here where they were 0."""
+    members: list[Row] = []
+    incident_ids = []
+    for each in found:
+        if each.id:
+            _update(conn, each)
+        incident_id = each.id or _insert(conn, each, now)
+        members += [_member_row(incident_id, one) for one in each.members]
+        incident_ids.append(incident_id)
+    _MEMBERS(conn, members)
+    return incident_ids
+
+
+def _update(conn: Connection, found: Incident) -> None:
+    conn.execute(
+        incident.update()
+        .where(incident.c.id == found.id)
+        .values(
+            title=found.title,
+            cause=found.cause,
+            severity=found.severity,
+            since=found.since,
+            resolved_at=found.resolved_at,
+            suppressed=list(found.suppressed),
         )
-    _save_members(conn, incident_id, found.members)
-    return incident_id
+    )
+    kept = [each.monitor_id for each in found.members]
+    conn.execute(member.delete().where(member.c.incident_id == found.id, member.c.monitor_id.not_in(kept)))
 
 
 def _insert(conn: Connection, found: Incident, now: float) -> int:
@@ -116,25 +132,17 @@ def _insert(conn: Connection, found: Incident, now: float) -> int:
     return int(made.scalar_one())
 
 
-def _save_members(conn: Connection, incident_id: int, members: Sequence[Member]) -> None:
-    kept = [each.monitor_id for each in members]
-    conn.execute(member.delete().where(member.c.incident_id == incident_id, member.c.monitor_id.not_in(kept)))
-    _MEMBERS(
-        conn,
-        [
-            (
-                incident_id,
-                each.monitor_id,
-                each.name,
-                str(each.state),
-                str(each.cause),
-                codec.clean(each.reason),
-                each.since,
-                each.resolved_at,
-                codec.dumps(each.evidence),
-            )
-            for each in members
-        ],
+def _member_row(incident_id: int, each: Member) -> Row:
+    return (
+        incident_id,
+        each.monitor_id,
+        each.name,
+        str(each.state),
+        str(each.cause),
+        codec.clean(each.reason),
+        each.since,
+        each.resolved_at,
+        codec.dumps(each.evidence),
     )
 
 

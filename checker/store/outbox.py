@@ -43,12 +43,19 @@ class ChannelState:
 
 def put(conn: Connection, notification: Notification, channels: Iterable[str], now: float) -> int:
     """Owe a notification to each of the channels; return how many rows that made."""
-    incident = notification.incident
-    told = codec.dumps(codec.notification_to(notification))
-    rows = [
-        (incident.id or None, channel, incident.dedup_key, str(notification.event), told, now, now)
-        for channel in channels
-    ]
+    return put_all(conn, [(notification, channels)], now)
+
+
+def put_all(conn: Connection, told: Iterable[tuple[Notification, Iterable[str]]], now: float) -> int:
+    """Owe each notification to its channels; return how many rows that made."""
+    rows = []
+    for notification, channels in told:
+        incident = notification.incident
+        text = codec.dumps(codec.notification_to(notification))
+        rows += [
+            (incident.id or None, channel, incident.dedup_key, str(notification.event), text, now, now)
+            for channel in channels
+        ]
     _PUT(conn, rows)
     return len(rows)
 

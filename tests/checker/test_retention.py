@@ -52,8 +52,9 @@ def test_what_nobody_has_judged_sent_or_resolved_stays_however_old(store: Store)
     told = Notification(Event.OPENED, Incident(0, "g", "open", "t", "c", NOW), NOW)
 
     def fill(conn: Connection) -> None:
-        incidents.save(conn, Incident(0, "open", "key-1", "t", "c", NOW), NOW)
-        incidents.save(conn, Incident(0, "done", "key-2", "t", "c", NOW, resolved_at=NOW), NOW)
+        still = Incident(0, "open", "key-1", "t", "c", NOW)
+        over = Incident(0, "done", "key-2", "t", "c", NOW, resolved_at=NOW)
+        incidents.save_all(conn, [still, over], NOW)
         outbox.put(conn, told, ["ops"], NOW)
         (row,) = outbox.claim(conn, "ops", "n", NOW, until=NOW + 90, limit=1, without=())
         outbox.mark_sent(conn, row, NOW)
