@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from checker.model import Kind, MonitorSpec
 from checker.store import Store, monitors
 from checker.store.monitors import Monitor
+
+
+@dataclass(slots=True)
+class _Index:
+    """The dictionaries that lookups go to."""
+
+    specs: dict[int, MonitorSpec] = field(default_factory=dict)
+    names: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    slugs: dict[str, int] = field(default_factory=dict)
+    components: dict[int, dict[str, int]] = field(default_factory=dict)
+    parents: dict[int, int] = field(default_factory=dict)
+    dependents: dict[str, set[int]] = field(default_factory=dict)
+
+    def add(self, monitor: Monitor) -> None:
+        """Take in one monitor."""
+        spec, monitor_id = monitor.spec, monitor.id
+        self.specs[monitor_id] = spec
+        self.names[spec.full_name] = monitor_id
+        if monitor.parent_id is not None:
+            self.components.setdefault(monitor.parent_id, {})[spec.name] = monitor_id
+            self.parents[monitor_id] = monitor.parent_id
+        if spec.token:
+            self.tokens[spec.token] = monitor_id
+        if spec.kind is Kind.HEARTBEAT and spec.slug:
+            self.slugs[spec.slug] = monitor_id
+        for name in spec.depends_on:
+            self.dependents.setdefault(name, set()).add(monitor_id)
 
 
 class Registry:
@@ -27,27 +56,27 @@ class Registry:
 
     def by_id(self, monitor_id: int) -> MonitorSpec | None:
         """Return the specification of a live monitor."""
-        return self._specs.get(monitor_id)
+        return self._index.specs.get(monitor_id)
 
     def by_token(self, token: str) -> tuple[int, MonitorSpec] | None:
         """Return the heartbeat whose ping URL has this uuid (lower case, with dashes)."""
-        return self._known(self._tokens.get(token))
+        return self._known(self._index.tokens.get(token))
 
     def by_slug(self, slug: str) -> tuple[int, MonitorSpec] | None:
         """Return the heartbeat with this slug."""
-        return self._known(self._slugs.get(slug))
+        return self._known(self._index.slugs.get(slug))
 
     def full_name(self, name: str) -> int | None:
         """Return the id of the monitor with this full name, such as `shop` or `shop/database:write`."""
-        return self._names.get(name)
+        return self._index.names.get(name)
 
     def component(self, endpoint_id: int, key: str) -> int | None:
         """Return the id of an endpoint's component."""
-        return self._components.get(endpoint_id, {}).get(key)
+        return self._index.components.get(endpoint_id, {}).get(key)
 
     def components(self, endpoint_id: int) -> Mapping[str, int]:
         """Return an endpoint's components: key -> id."""
-        return MappingProxyType(self._components.get(endpoint_id, {}))
+        return MappingProxyType(self._index.components.get(endpoint_id, {}))
 
     def endpoints(self) -> list[tuple[int, MonitorSpec]]:
         """Return all live endpoints."""
@@ -60,12 +89,12 @@ class Registry:
     @property
     def specs(self) -> Mapping[int, MonitorSpec]:
         """All live monitors: id -> specification. A view: it changes as monitors come and go."""
-        return MappingProxyType(self._specs)
+        return MappingProxyType(self._index.specs)
 
     def related(self, monitor_ids: Iterable[int]) -> set[int]:
         """Return these monitors, all of their groups, and what they depend on or depends on them."""
         found: set[int] = set()
-        todo = [each for each in monitor_ids if each in self._specs]
+        todo = [each for each in monitor_ids if each in self._index.specs]
         while todo:
             each = todo.pop()
             if each in found:
@@ -85,44 +114,27 @@ class Registry:
 
     def add(self, monitor: Monitor) -> None:
         """Take in a monitor that was committed just now."""
-        spec, monitor_id = monitor.spec, monitor.id
-        self._specs[monitor_id] = spec
-        self._names[spec.full_name] = monitor_id
-        if monitor.parent_id is not None:
-            self._components.setdefault(monitor.parent_id, {})[spec.name] = monitor_id
-            self._parents[monitor_id] = monitor.parent_id
-        if spec.token:
-            self._tokens[spec.token] = monitor_id
-        if spec.kind is Kind.HEARTBEAT and spec.slug:
-            self._slugs[spec.slug] = monitor_id
-        for name in spec.depends_on:
-            self._dependents.setdefault(name, set()).add(monitor_id)
+        self._index.add(monitor)
 
     def _fill(self, found: Iterable[Monitor]) -> None:
-        # New dictionaries: a reader in another thread sees the old ones or the new, never half of each.
-        self._specs: dict[int, MonitorSpec] = {}
-        self._names: dict[str, int] = {}
-        self._tokens: dict[str, int] = {}
-        self._slugs: dict[str, int] = {}
-        self._components: dict[int, dict[str, int]] = {}
-        self._parents: dict[int, int] = {}
-        self._dependents: dict[str, set[int]] = {}
+        index = _Index()
         for each in found:
-            self.add(each)
+            index.add(each)
+        self._index = index  # at once: a reader in another thread sees the old or the new, never half of it
 
     def _known(self, monitor_id: int | None) -> tuple[int, MonitorSpec] | None:
-        return None if monitor_id is None else (monitor_id, self._specs[monitor_id])
+        return None if monitor_id is None else (monitor_id, self._index.specs[monitor_id])
 
     def _of(self, kind: Kind) -> list[tuple[int, MonitorSpec]]:
-        return [(monitor_id, spec) for monitor_id, spec in self._specs.items() if spec.kind is kind]
+        return [(monitor_id, spec) for monitor_id, spec in self._index.specs.items() if spec.kind is kind]
 
     def _neighbours(self, monitor_id: int) -> list[int]:
-        spec = self._specs[monitor_id]
-        endpoint = self._parents.get(monitor_id, monitor_id)
+        spec = self._index.specs[monitor_id]
+        endpoint = self._index.parents.get(monitor_id, monitor_id)
         near = [
             endpoint,
-            *self._components.get(endpoint, {}).values(),
-            *self._dependents.get(spec.full_name, ()),
+            *self._index.components.get(endpoint, {}).values(),
+            *self._index.dependents.get(spec.full_name, ()),
         ]
-        near.extend(found for name in spec.depends_on if (found := self._names.get(name)) is not None)
-        return [each for each in near if each in self._specs]
+        near.extend(found for name in spec.depends_on if (found := self._index.names.get(name)) is not None)
+        return [each for each in near if each in self._index.specs]
