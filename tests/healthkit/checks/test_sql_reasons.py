@@ -1,8 +1,8 @@
-"""The class of reason for errors whose servers are not run here: MySQL's and MariaDB's codes, PostgreSQL's rarer."""
+"""The class of reason for errors whose servers are not run here: MySQL's codes, PostgreSQL's rarer states."""
 
 from __future__ import annotations
 
-import pymysql.err
+import pymysql.err  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -35,7 +35,8 @@ def test_mysqls_codes_are_known(code: int, word: str) -> None:
 @pytest.mark.parametrize(("state", "word"), [
     ("25006", "read-only"), ("55P03", "locked"), ("40P01", "locked"), ("57014", "timed out"),
     ("42501", "permission denied"), ("53100", "disk full"), ("53300", "unreachable"),
-    ("28P01", "authentication failed"), ("57P01", "unreachable"), ("08006", "unreachable"), ("42P01", "missing table"),
+    ("28P01", "authentication failed"), ("57P01", "unreachable"), ("08006", "unreachable"),
+    ("42P01", "missing table"),
 ])  # fmt: skip
 def test_postgresqls_states_are_known(state: str, word: str) -> None:
     reason = database_reason(OperationalError("UPDATE ...", {}, Coded(state)))
