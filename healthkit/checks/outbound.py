@@ -131,13 +131,16 @@ class OutboundCalls:
         now = self._clock()
         with self._lock:
             self._drop_silent(now)
-            seen = [
-                judge(host, one, self._limits(host), self._window, now) for host, one in self._hosts.items()
-            ]
+            hosts = list(self._hosts.items())
+        seen = [self._judge(host, one, now) for host, one in hosts]
         found = sorted(seen, key=lambda result: (-result.status, result.component_id))[:MAX_RESULTS]
         if not found:
             return [Result(details={"hosts": 0, "watching": list(outbound_patches.watched())})]
         return found
+
+    def _judge(self, host: str, seen: HostWindow, now: float) -> Result:
+        with self._lock:  # for each host anew: no call of the app waits for all of them
+            return judge(host, seen, self._limits(host), self._window, now)
 
     def _kind(self, status: int) -> int:
         if status == CANCELLED:

@@ -68,10 +68,8 @@ def forget(listener: Listener) -> None:
 def install() -> None:
     """Watch every library that is imported by now and not watched yet."""
     with _lock:
-        for client in CLIENTS:
-            owner = getattr(sys.modules.get(client.module), client.owner, None)
-            original = vars(owner).get(client.method) if isinstance(owner, type) else None
-            if owner is not None and original is not None and not _is_watched(original):
+        for client, owner, original in _imported():
+            if not _is_watched(original):
                 setattr(owner, client.method, _wrap(original, client))
                 _patched[client] = owner, original
 
@@ -90,7 +88,17 @@ def uninstall() -> None:
 
 def watched() -> tuple[str, ...]:
     """Return the names of the libraries that are watched."""
-    return tuple(sorted({client.module.split(".")[0] for client in _patched}))
+    found = {client.module for client, _, method in _imported() if _is_watched(method)}
+    return tuple(sorted({module.split(".")[0] for module in found}))
+
+
+def _imported() -> Iterator[tuple[Client, type, Any]]:
+    """Yield each library's class that is there by now, with the method that its calls pass through."""
+    for client in CLIENTS:
+        owner = getattr(sys.modules.get(client.module), client.owner, None)
+        method = vars(owner).get(client.method) if isinstance(owner, type) else None
+        if isinstance(owner, type) and method is not None:
+            yield client, owner, method
 
 
 def _is_watched(method: Any) -> bool:

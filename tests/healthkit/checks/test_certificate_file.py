@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import ssl
 from pathlib import Path
 
 import certifi
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healthkit.checks.certificate_file import CertificateFile
-from healthkit.checks.certificates import DAY, NoCertificateError, validity
+from healthkit.checks.certificates import DAY, NoCertificateError, Validity, validity
 from healthkit.errors import ConfigurationError, Fail
 from healthkit.status import Status
 from tests.recording import CERTIFICATE
 
 EXPIRED = Path(__file__).with_name("expired.pem")  # self-signed for localhost, valid through 2020
+BLOCK = re.findall(r"-----BEGIN C.+?-----END CERTIFICATE-----", EXPIRED.read_text(), re.DOTALL)[0]
+DER = ssl.PEM_cert_to_DER_cert(BLOCK)
 ENDS = 1_609_459_200.0  # 2021-01-01
 
 
@@ -94,15 +99,25 @@ def test_a_file_that_is_not_there_fails_by_name(tmp_path: Path) -> None:
 
 
 def test_every_cut_of_a_certificate_is_refused_in_order() -> None:
-    block = re.findall(r"-----BEGIN C.+?-----END CERTIFICATE-----", EXPIRED.read_text(), re.DOTALL)[0]
-    der = ssl.PEM_cert_to_DER_cert(block)
-
-    for length in range(len(der)):
+    for length in range(len(DER)):
         with pytest.raises(NoCertificateError):
-            validity(der[:length])
+            validity(DER[:length])
 
 
 def test_names_and_notice() -> None:
     assert CertificateFile("/etc/ssl/shop.example.pem").name == "certificate-shop.example.pem"
     with pytest.raises(ConfigurationError, match="warn='1d' comes after fail='7d'"):
         CertificateFile("x.pem", warn="1d")
+
+
+@given(
+    st.binary()
+    | st.builds(
+        lambda at, byte: DER[:at] + bytes([byte]) + DER[at + 1 :],
+        st.integers(0, len(DER) - 1),
+        st.integers(0, 255),
+    )
+)
+def test_bytes_of_any_kind_are_read_or_refused(der: bytes) -> None:
+    with contextlib.suppress(NoCertificateError):
+        assert isinstance(validity(der), Validity)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healthkit.checks.clock import ClockSkew, _offset
 from healthkit.errors import ConfigurationError, Fail, Warn
@@ -165,3 +167,11 @@ def test_a_short_answer_is_refused() -> None:
 def test_a_source_that_cannot_be_meant_is_refused(source: str) -> None:
     with pytest.raises(ConfigurationError, match="check 'clock'"):
         ClockSkew(source)
+
+
+@given(st.binary(min_size=48, max_size=60), st.floats(0, 1e10))
+def test_a_packet_of_any_kind_is_read_or_refused(packet: bytes, now: float) -> None:
+    with suppress(Fail):
+        offset, uncertainty = _offset(packet, packet[24:32], now, now + 1)
+        assert abs(offset) <= 2**31 + 1
+        assert uncertainty >= 0

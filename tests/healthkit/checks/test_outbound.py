@@ -22,10 +22,13 @@ import httpx2
 import pytest
 import requests
 import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healthkit.checks import outbound_patches
 from healthkit.checks.outbound import OutboundCalls, unobserved
 from healthkit.checks.outbound_clients import CLIENTS
+from healthkit.checks.outbound_clients.model import host_of_url
 from healthkit.errors import ConfigurationError
 from healthkit.health import Health
 from healthkit.model import Result
@@ -375,20 +378,27 @@ def test_installing_twice_counts_once(calls: OutboundCalls, server: RecordingSer
     assert only(calls).details["calls"] == 1
 
 
-def test_another_watchers_wrapper_over_ours_stays_and_nothing_is_counted_twice(
-    server: RecordingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def adapter() -> Iterator[type[requests.adapters.HTTPAdapter]]:
+    """The class of requests that is patched, put back as it was whatever the test does to it."""
     original = requests.adapters.HTTPAdapter.send
+    yield requests.adapters.HTTPAdapter
+    requests.adapters.HTTPAdapter.send = original  # type: ignore[method-assign]
+
+
+def test_another_watchers_wrapper_over_ours_stays_and_nothing_is_counted_twice(
+    server: RecordingServer, adapter: type[requests.adapters.HTTPAdapter]
+) -> None:
     calls = OutboundCalls()
-    ours = requests.adapters.HTTPAdapter.send
+    ours = vars(adapter)["send"]
 
     def theirs(*args: Any, **kwargs: Any) -> Any:
         return ours(*args, **kwargs)
 
     theirs.__wrapped__ = ours  # type: ignore[attr-defined]
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", theirs)
+    adapter.send = theirs  # type: ignore[method-assign]
     calls.uninstall()
-    assert requests.adapters.HTTPAdapter.send is theirs
+    assert vars(adapter)["send"] is theirs
     by_requests(server.url)
     calls.install()
 
@@ -396,7 +406,26 @@ def test_another_watchers_wrapper_over_ours_stays_and_nothing_is_counted_twice(
 
     assert only(calls).details["calls"] == 1
     calls.uninstall()
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", original)
+
+
+def test_the_libraries_that_are_watched_are_told(calls: OutboundCalls) -> None:
+    assert only(calls).details["watching"] == ["aiohttp", "httpx", "httpx2", "requests", "urllib", "urllib3"]
+    calls.uninstall()
+    assert outbound_patches.watched() == ()
+
+
+def test_a_library_that_fakes_answers_over_ours_is_left_alone(
+    calls: OutboundCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = requests.Response()
+    fake.status_code = 500
+    with monkeypatch.context() as patching:
+        patching.setattr(requests.adapters.HTTPAdapter, "send", lambda *args, **kwargs: fake)
+        assert by_requests("http://stripe.example/") == 500
+    with pytest.raises(requests.ConnectionError):
+        by_requests("http://no-such-host.invalid/")
+
+    assert only(calls).component_id == "no-such-host.invalid"
 
 
 def test_a_subclass_that_overrides_the_method_is_counted_once(
@@ -492,6 +521,11 @@ def test_many_threads_lose_no_call() -> None:
     calls.uninstall()
 
     assert only(calls).details["calls"] == 16_000
+
+
+@given(st.text() | st.from_regex(r"https?://[^/]*/.*"))
+def test_any_url_gives_a_host_or_none_and_never_a_password(url: str) -> None:
+    assert "@" not in host_of_url(url)
 
 
 def record_many(calls: OutboundCalls, count: int) -> None:
