@@ -130,7 +130,8 @@ def test_an_ordinary_user_can_start_it(kind: type[RedisServer | PostgresServer])
     packages = os.pathsep.join([str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))])
     done = subprocess.run(
         [python_for_everyone(), "-B", "-c", code], cwd="/", capture_output=True, text=True, check=False,
-        user=servers.NOBODY, group=servers.NOBODY, extra_groups=[], env={"PYTHONPATH": packages, "PATH": os.defpath},
+        user=servers.NOBODY, group=servers.NOBODY, extra_groups=[],
+        env={"PYTHONPATH": packages, "PATH": os.defpath},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "127.0.0.1" in done.stdout
