@@ -86,6 +86,7 @@ class Assembler:
         self._put = put
         self._clock = clock
         self._swept: float | None = None
+        self._held = False  # somebody waits to see whether a dependency explains it
         self._cursor = 0  # the last open incident that a sweep looked at
         self._poisoned: set[int] = set()  # changes that could not be judged; tried again with each sweep
 
@@ -103,7 +104,7 @@ class Assembler:
     async def once(self, now: float, *, sweep: bool | None = None) -> Assembled:
         """Judge all waiting changes; `sweep` compares all states too (None: when it is time for it)."""
         if sweep is None:
-            sweep = self._swept is None or not 0 <= now - self._swept < SWEEP
+            sweep = self._held or self._swept is None or not 0 <= now - self._swept < SWEEP
         total = Assembled()
         if sweep or await self._store.read(incidents.any_unjudged):
             while True:
@@ -134,8 +135,10 @@ class Assembler:
             return Assembled()
         changes = incidents.unjudged(conn, BATCH, self._poisoned)
         matter = self._gather(conn, changes, sweep)
-        decisions, judged = self._judge(matter, now)
+        decisions, judged = self._judge(matter, now, self._swept if sweep else None)
+        self._held = _is_held(matter, decisions)
         put = self._write(conn, decisions, now) if decisions else 0
+        judged = [each for each in judged if each in {change.id for change in changes}]
         if judged:
             incidents.mark_judged(conn, judged, now)
         if judged or decisions:
@@ -148,7 +151,9 @@ class Assembler:
         touched = {each.monitor_id for each in changes}
         found: dict[int, Incident] = {}
         if sweep:
-            touched |= incidents.strays(conn, BATCH)
+            strays = incidents.strays(conn, BATCH) - touched
+            touched |= strays
+            changes = [*incidents.last_falls(conn, strays), *changes]  # judged before, and left waiting
             found.update((each.id, each) for each in self._next_open(conn))
             touched |= _members(found.values())
         specs: dict[int, MonitorSpec] = {}
@@ -173,24 +178,24 @@ class Assembler:
             found.update((each.id, each.spec) for each in monitors.load(conn, wanted - found.keys()))
         return found
 
-    def _judge(self, matter: _Matter, now: float) -> tuple[list[Decision], list[int]]:
+    def _judge(self, matter: _Matter, now: float, last: float | None) -> tuple[list[Decision], list[int]]:
         """Return the decisions and the judged changes' ids; what cannot be judged holds up nothing else."""
         try:
-            return self._ask(matter, now), [each.id for each in matter.changes]
+            return self._ask(matter, now, last), [each.id for each in matter.changes]
         except Exception:  # noqa: BLE001 - a rule that fails on one monitor must not silence all others
             _log.exception("changes could not be judged together; trying group by group")
         decisions: list[Decision] = []
         judged: list[int] = []
         for part in _by_group(matter):
             try:
-                decisions += self._ask(part, now)
+                decisions += self._ask(part, now, last)
                 judged += [each.id for each in part.changes]
             except Exception:  # noqa: BLE001 - as above
                 _log.exception("changes %r could not be judged", [each.id for each in part.changes])
                 self._poisoned.update(each.id for each in part.changes)
         return decisions, judged
 
-    def _ask(self, matter: _Matter, now: float) -> list[Decision]:
+    def _ask(self, matter: _Matter, now: float, last: float | None) -> list[Decision]:
         return judge(
             matter.open,
             matter.changes,
@@ -199,7 +204,7 @@ class Assembler:
             maintenance=self._maintenance(),
             now=now,
             remind_every=self._remind_every,
-            last_judged=self._swept,
+            last_judged=last,  # only a sweep sees every open incident, so only a sweep reminds
         )
 
     def _write(self, conn: Connection, decisions: Sequence[Decision], now: float) -> int:
@@ -234,6 +239,15 @@ def _is_over(matter: _Matter) -> bool:
         each.new in BAD and matter.states[each.monitor_id].state not in BAD
         for each in matter.changes
         if each.monitor_id in matter.states
+    )
+
+
+def _is_held(matter: _Matter, decisions: Sequence[Decision]) -> bool:
+    """Tell whether a monitor with dependencies is not well and in no incident yet."""
+    open_ids = _members([*matter.open, *(each.incident for each in decisions)])
+    return any(
+        state.state in BAD and number not in open_ids and matter.specs[number].depends_on
+        for number, state in matter.states.items()
     )
 
 

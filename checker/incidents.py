@@ -9,7 +9,8 @@ A monitor that is not well and in no incident
 
 - is left alone under an open maintenance window that covers it, and opens its incident when that ends;
 - joins the incident of the dependency that explains it, as suppressed: attached, never told on its own;
-- waits a little when such a dependency has just recovered: it probably follows;
+- waits a little when such a dependency has just recovered: it probably follows; or when nobody has looked at
+  the dependency since: the cause is probably seen next;
 - joins the open incident of its group, or opens one.
 """
 

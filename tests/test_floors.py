@@ -6,21 +6,38 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# From the ground up. A module may import from floors below its own, never from its own floor or above
-# (packages that are one thing in several files may import within themselves).
+# From the ground up; a name stands for a module or a whole package. A module may import from floors below its
+# own; within one floor only a package's own modules may import each other.
 APP_FLOORS: list[set[str]] = [
-    {"healthkit.errors", "healthkit.status"},
-    {"healthkit.durations", "healthkit.model"},
-    {"healthkit.engine", "healthkit.wire"},
-    {"healthkit.formats", "healthkit.health"},
-    {"healthkit.endpoint"},
-    {"healthkit.asgi", "healthkit.wsgi"},
+    {"errors", "status", "bounds", "carriers", "proxies", "journal", "tee"},
+    {"durations", "model", "pings", "child"},
+    {"registration", "outcomes", "wire", "exchange"},
+    {"isolation", "formats", "sender", "checks"},
+    {"engine", "negotiation", "transport"},
+    {"health", "heartbeat"},
+    {"endpoint", "workers", "audit", "testing"},
+    {"asgi", "wsgi", "commands", "pytest_plugin"},
+    {"cli"},
+]
+CHECKER_FLOORS: list[set[str]] = [
+    {"http", "moments", "schedule", "slugs", "supervisor", "toml_lines"},
+    {"model", "maintenance", "config_section"},
+    {"rules", "reading", "config_monitors"},
+    {"state", "incidents", "channels", "probe", "config_checks"},
+    {"store", "config"},
+    {"registry", "dispatcher", "reload", "own_health", "verdict"},
+    {"record", "assembler", "retention", "status_text"},
+    {"poller", "watcher", "web", "commands"},
+    {"server", "drills"},
+    {"app"},
+    {"cli"},
 ]
 
 # What each package may import of the others.
@@ -39,11 +56,11 @@ def modules(package: str) -> Iterator[tuple[str, Path]]:
         yield name.removesuffix(".__init__"), path
 
 
-def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
+def imports(path: Path) -> set[str]:
     """Every module a file imports; those under `if TYPE_CHECKING:` too, since a floor is a floor."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: set[str] = set()
-    for node in tree.body if top_level_only else ast.walk(tree):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -63,29 +80,50 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
     assert not wrong
 
 
-def test_the_core_of_the_app_side_has_no_import_upward_or_sideways() -> None:
-    floor_of = {name: height for height, names in enumerate(APP_FLOORS) for name in names}
-    known = dict(modules("healthkit"))
-    assert set(floor_of) <= set(known), "APP_FLOORS names a module that is gone"
+@pytest.mark.parametrize(
+    ("package", "floors"),
+    [("healthkit", APP_FLOORS), ("checker", CHECKER_FLOORS)],
+    ids=["healthkit", "checker"],
+)
+def test_imports_point_downward(package: str, floors: list[set[str]]) -> None:
+    height = {f"{package}.{name}": level for level, names in enumerate(floors) for name in names}
+    known = dict(modules(package))
+    rooms = {name: ".".join(name.split(".")[:2]) for name in known if "." in name and "__main__" not in name}
+    assert set(rooms.values()) == set(height), "the floors name a module that is gone, or miss a new one"
     wrong = [
         f"{name} imports {target}"
-        for name, height in floor_of.items()
-        for target in sorted(imports(known[name]) & set(known))
-        if target not in ("healthkit", name) and floor_of.get(target, 99) >= height
+        for name, room in rooms.items()
+        for target in sorted(imports(known[name]) & set(rooms))
+        if rooms[target] != room and height[rooms[target]] >= height[room]
     ]
     assert not wrong
 
 
-def test_ready_made_checks_do_not_import_each_other() -> None:
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    known = dict(pair for package in MAY_IMPORT for pair in modules(package))
+    packages = {name for name, path in known.items() if path.name == "__init__.py"}  # they only gather
+    graph = {
+        name: (imports(path) & set(known)) - packages for name, path in known.items() if name not in packages
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
+
+
+TECHNOLOGIES = {"sqlalchemy", "rq", "redis", "http", "outbound", "system", "net", "status_page"}
+
+
+def test_siblings_do_not_import_each_other() -> None:
+    families = {
+        "healthkit.checks": TECHNOLOGIES,
+        "healthkit.workers": {path.stem for path in (ROOT / "healthkit/workers").glob("[!_]*.py")},
+        "checker.channels": {path.stem for path in (ROOT / "checker/channels").glob("[!_]*.py")} - {"base"},
+    }
     wrong = [
-        f"{name} imports {target}"
-        for folder in ("healthkit.checks", "healthkit.workers", "checker.channels")
-        for name, path in modules(folder.replace(".", "/"))
-        if not path.name.startswith(("_", "base"))
-        for target in sorted(imports(path))
-        if target.startswith(folder + ".")
-        and target != name
-        and not target.removeprefix(folder + ".").startswith(("_", "base"))
+        f"{folder}.{name} imports {folder}.{sibling}"
+        for folder, names in families.items()
+        for name in sorted(names)
+        for sibling in sorted(names - {name})
+        if (path := ROOT / folder.replace(".", "/") / f"{name}.py").exists()
+        and f"{folder}.{sibling}" in imports(path)
     ]
     assert not wrong
 
@@ -109,5 +147,7 @@ def test_import_healthkit_needs_the_standard_library_only() -> None:
         "new = {m.split('.')[0] for m in set(sys.modules) - before};"
         "print(sorted(new - set(sys.stdlib_module_names) - {'healthkit'}))"
     )
-    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout
     assert printed.strip() == "[]"

@@ -22,6 +22,7 @@ from checker.rules.causes import Causes, group_of
 from checker.rules.transition import BAD
 from checker.schedule import Every
 
+NOTICE = 60.0  # seconds at most that a dependency is given to be seen failing
 SETTLE = 300.0  # seconds at most that a monitor is given to follow its dependency's recovery
 
 
@@ -68,7 +69,7 @@ class View:
                 continue
             elif (root := self.causes.root(trouble.member.monitor_id)) is not None:
                 attached[group_of(self.monitors[root])].append(trouble)
-            elif not self._follows(trouble):
+            elif not self._follows(trouble) and not self._precedes(trouble):
                 own[group].append(trouble)
         return own, attached
 
@@ -141,6 +142,26 @@ class View:
             if trouble.member.since < state.since and 0 <= self.now - state.since < patience:
                 return True
         return False
+
+    def _precedes(self, trouble: Trouble) -> bool:
+        """Tell whether it fell before anyone looked at a dependency again: the cause may be seen next."""
+        if trouble.at != self.now or self.levels[trouble.member.monitor_id] not in BAD:
+            return False  # over already: told as it was
+        for each in self.causes.needs(trouble.member.monitor_id):
+            state, spec = self.states.get(each), self.monitors[each]
+            if state is None or state.state not in (State.UP, State.WARN):
+                continue
+            fell = trouble.member.since
+            if (state.last_good or 0.0) <= fell and 0 <= self.now - fell < min(self._settle, _notice(spec)):
+                return True
+        return False
+
+
+def _notice(spec: MonitorSpec) -> float:
+    """Return how long it takes a monitor to show that it fell, at most; heartbeats are not waited for."""
+    if spec.kind is Kind.HEARTBEAT:
+        return 0.0
+    return min(spec.every * spec.fail_after + spec.timeout, NOTICE)
 
 
 def _cycle(spec: MonitorSpec) -> float:

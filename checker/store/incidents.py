@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from checker.model import Change, Incident, Member, Severity
 from checker.store import codec
@@ -55,6 +55,17 @@ def mark_judged(conn: Connection, change_ids: Sequence[int], now: float) -> None
 def strays(conn: Connection, limit: int) -> set[int]:
     """Return monitors that are down or warn and in no open incident."""
     return {row[0] for row in conn.exec_driver_sql(f"{_STRAYS}{int(limit)}")}
+
+
+def last_falls(conn: Connection, monitor_ids: Iterable[int]) -> list[Change]:
+    """Return the change that made each of these monitors what it is, where it is not well: the evidence."""
+    wanted = list(monitor_ids)
+    if not wanted:
+        return []
+    of_them = change.c.monitor_id.in_(wanted)
+    latest = select(func.max(change.c.id)).where(of_them).group_by(change.c.monitor_id)
+    query = select(change).where(change.c.id.in_(latest), change.c.new.in_(("down", "warn")))
+    return [codec.change_of(row) for row in conn.execute(query.order_by(change.c.id))]
 
 
 def open_of(conn: Connection, groups: Iterable[str], monitor_ids: Iterable[int] = ()) -> list[Incident]:

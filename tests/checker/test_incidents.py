@@ -298,6 +298,42 @@ def test_a_child_is_given_a_while_to_follow_its_dependency() -> None:
     assert desk.events == ["opened shop", "resolved shop", "opened nightly"]
 
 
+def test_a_child_that_falls_before_anyone_looked_at_its_dependency_waits_for_that_look() -> None:
+    desk = Desk(settle=300.0)
+    desk.poll(shop="pass", write="pass")
+    desk.now += 1
+    desk.ping(NIGHTLY, "fail")
+    assert desk.judge() == []
+    for _ in range(2):
+        desk.now += 10
+        desk.poll(shop="fail", write="fail")
+    desk.judge()
+    assert [(event, incident.group) for event, incident in desk.told] == [(Event.OPENED, "shop")]
+    assert desk.last.suppressed == ("nightly",)
+
+
+def test_a_child_whose_dependency_is_seen_well_after_its_fall_is_told_then() -> None:
+    desk = Desk(settle=300.0)
+    desk.poll(shop="pass", write="pass")
+    desk.now += 1
+    desk.ping(NIGHTLY, "fail")
+    assert desk.judge() == []
+    desk.now += 10
+    desk.poll(shop="pass", write="pass")
+    desk.judge()
+    assert [(event, incident.group) for event, incident in desk.told] == [(Event.OPENED, "nightly")]
+
+
+def test_a_child_does_not_wait_for_ever_for_a_look_that_never_comes() -> None:
+    desk = Desk(settle=300.0)
+    desk.poll(shop="pass", write="pass")
+    desk.now += 1
+    desk.ping(NIGHTLY, "fail")
+    assert desk.judge() == []
+    desk.judge(after=61)
+    assert desk.events == ["opened nightly"]
+
+
 def test_a_database_with_twelve_jobs_behind_it_is_one_message_and_twelve_recoveries() -> None:
     jobs = {100 + n: heartbeat(name=f"job-{n:02}", depends_on=("shop/database:write",)) for n in range(12)}
     desk = Desk({**MONITORS, **jobs}, settle=300.0)
