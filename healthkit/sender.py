@@ -17,7 +17,8 @@ from queue import Empty, SimpleQueue
 
 from healthkit.exchange import Answer, Line, Unreachable
 from healthkit.journal import Journal, Record
-from healthkit.pings import Ping, Target, from_record, record, request
+from healthkit.ping_policy import VAIN_FOR, backoff, patience, refusal, worth_retrying
+from healthkit.pings import Ping, from_record, record, request
 
 log = logging.getLogger(__name__)
 
@@ -28,29 +29,6 @@ LIMIT = 1000  # pings that may wait in memory
 LATE = 2.0  # seconds after which a ping carries its true time
 BEAT_GAP = 1.0  # least seconds between two fleeting pings of one run
 LOOK_GAP = 30.0  # seconds between two looks for what other processes left in the journal
-FIRST_ANSWER = (
-    1.0  # seconds that leaving may wait for a server that has not answered yet, from the first try on
-)
-VAIN_FOR = 600.0  # seconds for which a vain wait spares the next processes theirs
-RETRY = frozenset({408, 425, 429})  # and every 5xx
-
-
-def patience(*, answered: bool, failing: bool, vain: bool, trying_for: float, age: float) -> float:
-    """Return how long (seconds) leaving may wait for the last pings.
-
-    A server that failed, or has left a ping unanswered for long, is not waited for. One that has answered
-    gets a twentieth of the sender's age, 1 s at least and 2 s at most. One that was never asked before (the
-    job was short) gets `FIRST_ANSWER`, unless such a wait was in vain a short while ago.
-    """
-    if failing or (vain and not answered):
-        return 0.0
-    most = min(2.0, max(1.0, age / 20)) if answered else FIRST_ANSWER
-    return max(0.0, most - trying_for)
-
-
-def backoff(attempt: int, chance: float) -> float:
-    """Return the seconds before the next try: 1, 2, 4 ... 60, less up to half by `chance` (0 to 1)."""
-    return float(min(60.0, 2.0 ** min(attempt - 1, 6)) * (1 - chance / 2))
 
 
 class Sender:
@@ -186,9 +164,11 @@ class Sender:
         resting = self._resting()
         ping = self._waiting.get(number)
         if ping is not None:
-            if resting or self._owing() or not self._deliver(ping):
-                self._keep(ping)
-            self._waiting.pop(number, None)
+            try:
+                if resting or self._owing() or not self._deliver(ping):
+                    self._keep(ping)
+            finally:
+                self._waiting.pop(number, None)
         if resting or self._resting():
             return
         if self._owing() or self._may_look():
@@ -203,13 +183,13 @@ class Sender:
         """Try once; return whether the ping is done with: delivered, or refused for good."""
         line = self._line = self._line or Line(self._origin)
         self._trying_since = self._trying_since or time.monotonic()
-        late = late or self._clock() - ping.at > LATE
+        age = self._clock() - ping.at
         try:
-            answer = line.send(request(ping, late=late), TIMEOUT)
+            answer = line.send(request(ping, late=late or age > LATE), TIMEOUT)
         except Unreachable as error:
             self._failed(str(error), None)
             return False
-        if worth_retrying(answer.status):
+        if worth_retrying(answer.status, age):
             self._failed(f"it answers {answer.status}", answer.retry_after)
             return False
         self._succeeded(ping, answer)
@@ -283,8 +263,10 @@ class Sender:
     def _keep(self, ping: Ping) -> None:
         if self._journal.append(record(ping)):
             self._journaled = True
-        else:
-            self._held.append(ping)
+            return
+        if len(self._held) == LIMIT:
+            log.warning("a ping to %s is lost: no room in memory and none on disk", self._origin)
+        self._held.append(ping)
 
     def _keep_the_rest(self) -> None:
         for waiting in (self._waiting, self._fleeting):
@@ -292,20 +274,3 @@ class Sender:
                 ping = waiting.pop(key, None)  # type: ignore[call-overload]
                 if ping is not None:
                     self._keep(ping)
-
-
-def worth_retrying(status: int) -> bool:
-    """Whether an answer says that the server is in trouble, and not that the ping is wrong."""
-    return status in RETRY or status >= 500
-
-
-def refusal(target: Target, status: int) -> str:
-    """Say why a server refused a ping, and what to do about it."""
-    why = {
-        404: "no such heartbeat there; check the key and the name in the URL",
-        400: "it cannot read the URL; check its shape",
-        401: "it wants credentials",
-        403: "it forbids it",
-        409: "more than one heartbeat has that name",
-    }.get(status, "unexpected")
-    return f"{target.shown} answered {status}: {why}"

@@ -12,8 +12,9 @@ from healthkit import pings, transport
 from healthkit.errors import ConfigurationError
 from healthkit.exchange import Line, Unreachable
 from healthkit.journal import Journal, Record
+from healthkit.ping_policy import refusal, worth_retrying
 from healthkit.pings import Ping
-from healthkit.sender import TIMEOUT, refusal, worth_retrying
+from healthkit.sender import TIMEOUT
 
 TRIES = 2
 PAUSE = 0.5  # seconds between them
@@ -125,7 +126,7 @@ def _deliver_kept(line: Line, journal: Journal, end: float) -> None:
             answer = line.send(pings.request(ping, late=True), end - time.monotonic())
         except Unreachable:
             return False
-        return not worth_retrying(answer.status)
+        return not worth_retrying(answer.status, time.time() - ping.at)
 
     while journal.pending() and time.monotonic() < end:
         if not journal.drain(redeliver, now=time.time()):

@@ -27,7 +27,7 @@ from healthkit.heartbeat import Heartbeat
 
 try:
     from rq.worker import SpawnWorker
-except ImportError:  # RQ before 2.2: nothing to spawn with, and nothing to be asked for
+except ImportError:  # an older RQ, which has none
     SpawnWorker = Worker  # type: ignore[assignment,misc]
 
 log = logging.getLogger(__name__)

@@ -321,6 +321,18 @@ def test_orphans_are_reaped_where_we_are_their_parent(environ: dict[str, str]) -
     assert done.returncode == 0
 
 
+def test_little_is_imported_before_the_command_starts_and_nothing_heavy_at_all() -> None:
+    script = "import sys, healthkit.cli, {}; print(*sys.modules)"
+
+    def imported(module: str) -> set[str]:
+        return set(subprocess.check_output([PYTHON, "-c", script.format(module)], text=True).split())
+
+    heavy = {"asyncio", "dataclasses", "http.client", "ssl", "subprocess", "urllib.request", "uuid"}
+    assert not imported("healthkit.commands.ping") & heavy
+    later = {"logging", "json", "pathlib", "socket", "healthkit.transport", "healthkit.heartbeat"}
+    assert not imported("healthkit.commands.exec") & (heavy | later)
+
+
 def test_it_starts_the_command_at_once(environ: dict[str, str], checker: RecordingServer) -> None:
     stamp = "import time; print(time.time())"
     begun = time.time()

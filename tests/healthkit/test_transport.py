@@ -19,8 +19,9 @@ from healthkit import pings, transport
 from healthkit.errors import ConfigurationError
 from healthkit.exchange import Line, Unreachable
 from healthkit.journal import Journal
+from healthkit.ping_policy import backoff, patience, worth_retrying
 from healthkit.pings import Ping, Request
-from healthkit.sender import Sender, backoff, patience
+from healthkit.sender import Sender
 from tests.recording import Answer, RecordingServer, black_hole, refused_url
 from tests.waiting import wait_for
 
@@ -285,6 +286,18 @@ def test_what_another_process_left_is_delivered_with_its_time(
     assert second.json() == {"at": pytest.approx(old.at, abs=0.01), "output": "it broke"}
 
 
+def test_one_ping_that_the_server_stumbles_over_does_not_hold_up_the_rest_for_ever(
+    server: RecordingServer, tmp_path: Path
+) -> None:
+    for rid, age in (("poison", 2 * 3600), ("good", 3600)):
+        Journal(tmp_path, server.url).append(pings.record(ping(server.url, at=time.time() - age, rid=rid)))
+    server.then(Answer(), Answer(500))
+    sender(server.url, tmp_path).submit(ping(server.url))
+    assert server.wait_for(3)[2].query == {"rid": "good"}
+    assert worth_retrying(500, age=60)
+    assert worth_retrying(503, age=1e9)
+
+
 def test_an_unwritable_journal_keeps_pings_in_memory(server: RecordingServer, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     server.then(Answer(500))
@@ -421,6 +434,22 @@ def test_the_senders_thread_imports_nothing_for_a_fork_could_catch_it_in_the_mid
         _, done = run(script, tmp_path, server.url.replace("127.0.0.1", "localhost"))
         assert len(server.requests) == (0 if tls else 1)
     assert done.stdout.startswith("[] ")
+
+
+def test_it_works_among_greenlets(server: RecordingServer, tmp_path: Path) -> None:
+    script = """
+        from gevent import monkey
+        monkey.patch_all()
+        import gevent, sys, time
+        from healthkit.heartbeat import Heartbeat
+        @Heartbeat(sys.argv[1] + "/ping/key/job").job
+        def job():
+            gevent.sleep(0.1)
+        gevent.joinall([gevent.spawn(job) for _ in range(10)])
+        print(time.monotonic(), flush=True)
+    """
+    run(script, tmp_path, server.url)
+    assert sorted(server.paths()) == ["/ping/key/job"] * 10 + ["/ping/key/job/start"] * 10
 
 
 CHILD = """
