@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from healthkit.engine import Runner
 from healthkit.errors import Fail, Warn
 from healthkit.health import Health
 
@@ -95,12 +94,13 @@ class Fakes:
         self._stack.enter_context(hang(health, check))
 
 
-def _stand_in(health: Health, real: Runner, run: Callable[[], Any]) -> Runner:
+def _stand_in(health: Health, real: Any, run: Callable[[], Any]) -> Any:
+    """Return a runner of the same kind that has read nothing yet."""
     check = replace(real.check, run=run, is_async=False, on_app_loop=False, abort=None)
-    return Runner(check, clock=health.clock, surroundings=real.surroundings)
+    return type(real)(check, clock=health.clock, surroundings=real.surroundings)
 
 
-def _put(health: Health, runners: Mapping[str, Runner]) -> None:
+def _put(health: Health, runners: Mapping[str, Any]) -> None:
     health._runners = {key: runners.get(key, runner) for key, runner in health._runners.items()}
     health._selections = {}
 
