@@ -14,7 +14,6 @@ from healthkit_fastapi import mount_health
 def app() -> FastAPI:
     """Create the service."""
     service = FastAPI(title="catalog")
-    models.create(settings.engine())
     health = Health("catalog", version="0.3.0")
 
     @health.check("stock", timeout=2)
