@@ -36,7 +36,6 @@ class ClockSkew:
     a warning.
     """
 
-    name = "clock"
     measurement = "skew"
     component_type = "system"
     critical = False
@@ -48,10 +47,12 @@ class ClockSkew:
         *,
         warn: Duration | None = "2s",
         fail: Duration | None = "30s",
+        name: str = "clock",
         clock: Clock = time.time,
     ) -> None:
+        self.name = name
         self._warn, self._fail = (
-            None if value is None else seconds(value, what=f"check 'clock': {which}")
+            None if value is None else seconds(value, what=f"check {name!r}: {which}")
             for which, value in (("warn", warn), ("fail", fail))
         )
         self._clock = clock

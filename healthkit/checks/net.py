@@ -45,6 +45,7 @@ class _Connected:
             raise ConfigurationError(f"{what}: port {port!r:.100} is no number from 1 to 65535")
         self.host, self.port = host, port
         self.name = name or label(f"{self.kind}-{host}")
+        self.identity = f"{self.kind}:{host}:{port}"
         self._clock = clock
         self._socket: socket.socket | None = None
 
@@ -184,6 +185,7 @@ class DNS:
             raise ConfigurationError(f"DNS: {host!r:.100} is no host name")
         self.host = host
         self.name = name or label(f"dns-{host}")
+        self.identity = f"dns:{host}"
         self._expected = None if expect is None else _networks(expect)
 
     def __call__(self) -> Result:

@@ -51,6 +51,7 @@ class StatusPage:
         self, name: str, url: str, *, components: Iterable[str] | None = None, ca_file: str | None = None
     ) -> None:
         self.name = name
+        self.identity = f"status-page:{urlsplit(url).hostname}"
         if isinstance(components, str):
             raise ConfigurationError(
                 f'StatusPage {name!r}: components must be a set of names, such as {{"API"}}'

@@ -114,16 +114,17 @@ class Memory:
     `warn` and `fail` are what must be left: "10%", "500MB" or bytes. What can be reclaimed counts as left.
     """
 
-    name = "memory"
     measurement = "utilization"
     component_type = "system"
     critical = False
 
     def __init__(
-        self, *, warn: Amount | None = "10%", fail: Amount | None = "3%", root: str | os.PathLike[str] = "/"
-    ) -> None:
-        self._warn: Free | None = free(warn, "check 'memory': warn")
-        self._fail: Free | None = free(fail, "check 'memory': fail")
+        self, *, warn: Amount | None = "10%", fail: Amount | None = "3%", name: str = "memory",
+        root: str | os.PathLike[str] = "/",
+    ) -> None:  # fmt: skip
+        self.name = name
+        self._warn: Free | None = free(warn, f"check {name!r}: warn")
+        self._fail: Free | None = free(fail, f"check {name!r}: fail")
         self._root = Path(root)
 
     def __call__(self) -> Result:
@@ -147,15 +148,17 @@ class Load:
     Inside a container it is the whole machine's. `fail` is off by default: a busy machine is no broken app.
     """
 
-    name = "load"
     measurement = "average"
     component_type = "system"
     critical = False
 
-    def __init__(self, *, warn: float | None = 4.0, fail: float | None = None, over: str = "5m") -> None:
-        self._warn, self._fail = limit(warn, "check 'load': warn"), limit(fail, "check 'load': fail")
+    def __init__(
+        self, *, warn: float | None = 4.0, fail: float | None = None, over: str = "5m", name: str = "load"
+    ) -> None:
+        self.name = name
+        self._warn, self._fail = limit(warn, f"check {name!r}: warn"), limit(fail, f"check {name!r}: fail")
         if over not in _LOADS:
-            raise ConfigurationError(f'check \'load\': over {over!r:.100} must be "1m", "5m" or "15m"')
+            raise ConfigurationError(f'check {name!r}: over {over!r:.100} must be "1m", "5m" or "15m"')
         self._over = over
 
     def __call__(self) -> Result:
@@ -180,12 +183,12 @@ class FileDescriptors:
     `warn` and `fail` are shares of the limit.
     """
 
-    name = "files"
     measurement = "utilization"
     component_type = "system"
 
-    def __init__(self, *, warn: float | None = 0.8, fail: float | None = 0.95) -> None:
-        self._warn, self._fail = limit(warn, "check 'files': warn"), limit(fail, "check 'files': fail")
+    def __init__(self, *, warn: float | None = 0.8, fail: float | None = 0.95, name: str = "files") -> None:
+        self.name = name
+        self._warn, self._fail = limit(warn, f"check {name!r}: warn"), limit(fail, f"check {name!r}: fail")
 
     def __call__(self) -> Result:
         """Raises `Warn` where the platform does not tell."""

@@ -249,5 +249,5 @@ def test_in_a_health_load_and_memory_are_context_and_no_verdict(tmp_path: Path) 
     critical = {check.key: check.critical for check in health.checks}
 
     assert [*critical.values()] == [True, False, False, True]
-    assert [*critical][1:] == ["memory:utilization", "load:average", "files:utilization"]
+    assert [*critical][1:] == ["memory:utilization", "load:average", "sockets:utilization"]
     assert health.report().status is Status.WARN
