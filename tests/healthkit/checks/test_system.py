@@ -242,7 +242,7 @@ def test_in_a_health_load_and_memory_are_context_and_no_verdict(tmp_path: Path) 
         DiskSpace(tmp_path, warn=None, fail=None),
         Memory(root=tmp_path),
         Load(),
-        FileDescriptors(),
+        FileDescriptors(name="sockets"),
     ):
         health.add(probe)
 
