@@ -26,7 +26,7 @@ from healthkit.errors import ConfigurationError
 AnyEngine = Engine | AsyncEngine | URL | str
 Home = tuple[int, asyncio.AbstractEventLoop | None]  # the process, and an async connection's loop
 
-_limits = threading.local()  # `.seconds` is set while a probe of this thread connects
+_connecting = threading.local()  # `.link` is the link for which this thread connects now
 _left_behind: list[object] = []  # connections of a parent process: never closed, never collected
 
 _BY_DRIVER: dict[str, Callable[[float], dict[str, Any]]] = {
@@ -76,13 +76,14 @@ class Link:
         if self._max_age == 0:
             self.close()
 
-    def abort(self) -> None:
-        """End what hangs on the connection, from any thread, by shutting its socket."""
+    def abort(self) -> bool:
+        """End what hangs on the connection, from any thread, by shutting its socket; whether there is one."""
         self.was_cut = True
         line = self._line
         if line is not None:
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
+        return line is not None
 
     def close(self) -> None:
         """Close the connection without a word to a server that may not be answering."""
@@ -128,16 +129,30 @@ class Link:
     def _open(self) -> Connection:
         if self._engine is None:
             self._engine = _apart(self._app_engine)
-        _limits.seconds = self._limit
+        _connecting.link = self
         try:
             connection = self._engine.connect()
         finally:
-            _limits.seconds = None
+            _connecting.link = None
         connection.detach()
-        self._connection, self._raw = connection, connection.connection.dbapi_connection
-        self._line = _second_handle(self._engine.dialect.get_driver_connection(self._raw))
+        if self._raw is None:  # the app's own `creator=` made it
+            self._keep(self._engine.dialect, connection.connection.dbapi_connection)
+        self._connection = connection
         self._home, self._opened = self._here(), time.monotonic()
         return connection
+
+    def _connect(self, dialect: Dialect, arguments: Any, parameters: dict[str, Any]) -> Any:
+        limits = _BY_DRIVER.get(dialect.driver)
+        bounds = limits(self._limit) if limits is not None else {}
+        raw = dialect.connect(*arguments, **{**parameters, **bounds})
+        self._keep(dialect, raw)
+        return raw
+
+    def _keep(self, dialect: Dialect, raw: Any) -> None:
+        """Take hold of the socket at once: the first words that SQLAlchemy says on it may hang already."""
+        self._raw, self._line = raw, _second_handle(dialect.get_driver_connection(raw))
+        if self.was_cut:
+            self.abort()  # it was asked for while there was no socket yet
 
 
 def sync_engine(engine: AnyEngine) -> tuple[Engine, bool]:
@@ -192,11 +207,11 @@ def _apart(engine: Engine) -> Engine:
 
 def _bound(dialect: Dialect, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
     """Connect with limits when a probe of this thread connects; the app's own connecting stays as it is."""
-    limit = getattr(_limits, "seconds", None)
-    if limit is None or dialect.driver not in _BY_DRIVER:
+    link = getattr(_connecting, "link", None)
+    if link is None:
         return None
-    _limits.seconds = None  # only this one: on an event loop others connect on this thread meanwhile
-    return dialect.connect(*arguments, **{**parameters, **_BY_DRIVER[dialect.driver](limit)})
+    _connecting.link = None  # only this one: on an event loop others connect on this thread meanwhile
+    return link._connect(dialect, arguments, parameters)
 
 
 def _second_handle(driver: Any) -> socket.socket | None:

@@ -18,6 +18,7 @@ from healthkit.errors import ConfigurationError, Fail
 from healthkit.model import Result
 
 LOCK_SHARE, STATEMENT_SHARE = 0.6, 0.8  # of the timeout, so that the server's own, clearer error comes first
+PARTING = 1.0  # seconds a run may take to notice that its socket was shut
 RENEW = "60s"
 
 
@@ -144,12 +145,24 @@ class AsyncCall:
         """Run once on the running loop; raises `Fail` with the class of reason first."""
         from sqlalchemy.util import greenlet_spawn
 
+        run = asyncio.ensure_future(greenlet_spawn(self.run))  # type: ignore[attr-defined]
         try:
-            return await greenlet_spawn(self.run)  # type: ignore[attr-defined]
+            return await asyncio.shield(run)
+        except asyncio.CancelledError:
+            await self._end(run)
+            raise
         finally:
-            await asyncio.sleep(
-                0
-            )  # one turn of the loop, in which a transport that was cut closes its socket
+            # one turn of the loop, in which a transport that was cut closes its socket
+            await asyncio.sleep(0)
+
+    async def _end(self, run: asyncio.Future[Any]) -> None:
+        """End a run by its socket; cancelled as a task, psycopg would first ask the hung server for 5 s."""
+        if self._link.abort():  # type: ignore[attr-defined]
+            await asyncio.wait({run}, timeout=PARTING)
+        run.cancel()
+        await asyncio.wait({run})
+        if not run.cancelled():
+            run.exception()  # seen: it says that the connection was cut
 
 
 _POSTGRES_BOUNDS = text(
