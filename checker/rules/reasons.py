@@ -49,5 +49,5 @@ def _missed(spec: MonitorSpec, state: MonitorState, now: float) -> str:
     if state.runs:
         return f"started {when(spec.schedule, state.runs[-1][1], now)} and never finished; {expected}"
     if state.last_seen is None:
-        return f"no sign ever since it is watched; {expected}"
+        return f"no sign yet; {expected}"
     return f"did not run: no sign since {when(spec.schedule, state.last_seen, now)}; {expected}"

@@ -13,6 +13,7 @@ from healthkit.durations import humanize
 TAIL_LINES = 10
 TAIL_CHARACTERS = 2_000
 LINE_CHARACTERS = 300
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Timeout|Interrupt|Exit): ")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 # Controls but tab and newline, and the marks that turn the direction of text around.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -45,9 +46,13 @@ def output(body: bytes) -> str:
 
 
 def last_line(text: str) -> str:
-    """Return the last line that says something, cut to a length that fits into a title."""
+    """Return the last line that says something, cut to a length that fits into a title.
+
+    The line of a Python exception says more than the few that some libraries print after it.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:LINE_CHARACTERS] if lines else ""
+    raised = [line for line in lines[-4:] if _RAISED.match(line)]
+    return [*lines, *raised][-1][:LINE_CHARACTERS] if lines else ""
 
 
 def when(schedule: Schedule | None, at: float, now: float) -> str:

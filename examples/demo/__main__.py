@@ -103,8 +103,11 @@ class Demo:
             f"127.0.0.1:{port['shop']}",
         ]
         start("shop", [*gunicorn, "--no-control-socket", "examples.shop.app:app()"])
+        self.await_answer("the shop", f"{self.urls['shop']}/", "shop")  # it creates the tables
+        uvicorn = ["uvicorn", "--factory", "examples.shop.catalog:app", "--port", port["catalog"]]
+        start("catalog", [*uvicorn, "--log-level", "warning"])
+        self.await_answer("the catalog", f"{self.urls['catalog']}/health", "catalog")
         start("checker", ["checker", "run", "--config", str(self.config())])
-        self.await_answer("the checker", f"{self.urls['checker']}/health", "checker")
         worker = {"RQ_WORKER_CLASS": "healthkit.workers.rq.HeartbeatWorker", "HEALTHKIT_PING_EVERY": "5"}
         start(
             "worker",
@@ -115,10 +118,7 @@ class Demo:
         command = ["-m", "healthkit", "exec", "--url", self.ping_url("nightly-invoices"), "--"]
         job = [sys.executable, *command, sys.executable, "-m", "examples.shop.invoices"]
         start("cron", ["examples.demo.cron", "5", *job])
-        self.await_answer("the shop", f"{self.urls['shop']}/", "shop")  # it creates the tables
-        uvicorn = ["uvicorn", "--factory", "examples.shop.catalog:app", "--port", port["catalog"]]
-        start("catalog", [*uvicorn, "--log-level", "warning"])
-        self.await_answer("the catalog", f"{self.urls['catalog']}/health", "catalog")
+        self.await_answer("the checker", f"{self.urls['checker']}/health", "checker")
         self.await_answer("the shop's health", f"{self.urls['shop']}/health", "shop", healthy=True)
         start("customers", ["examples.demo.customers", self.urls["shop"]])
         self.control.announce()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rq import Queue
 from sqlalchemy import func, select
 
 from examples.shop import settings
 from examples.shop.models import Invoice, now
-from healthkit import Fail, Health
+from healthkit import Fail, Health, Result
 from healthkit.checks.http import ThirdPartyAPI
 from healthkit.checks.rq import QueueDepth, WorkerHeartbeat
 from healthkit.checks.sqlalchemy import DatabaseWrite
@@ -29,15 +28,15 @@ def build() -> Health:
     health.add(ThirdPartyAPI("payments", f"{settings.payments_url()}/v1/status"), critical=False, timeout=2)
 
     @health.check("invoices", critical=False)
-    def invoices() -> dict[str, object]:
+    def invoices() -> Result:
         """The books are made every night: the newest must be younger than a day and a half."""
         with engine.connect() as connection:
             newest: datetime | None = connection.scalar(select(func.max(Invoice.made_at)))
-        if newest is not None and (now() - newest).total_seconds() > 36 * 3600:
-            raise Fail(f"the newest invoice is of {newest:%Y-%m-%d %H:%M}")
-        return {
-            "newest": newest.isoformat() if newest else None,
-            "waiting": Queue(QUEUE, connection=redis).count,
-        }
+        if newest is None:
+            return Result()  # the first night is yet to come
+        hours = (now() - newest).total_seconds() / 3600
+        if hours > 36:
+            raise Fail(f"the newest invoice is of {newest:%Y-%m-%d %H:%M}", value=round(hours, 1), unit="h")
+        return Result(round(hours, 1), "h")
 
     return health

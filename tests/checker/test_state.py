@@ -57,7 +57,7 @@ def test_a_heartbeat_of_the_file_that_never_signs_goes_down() -> None:
     life.wait(DAY)
     assert life.path == ["down"]
     assert life.changes[0].at == T0 + 2 * HOUR + 900
-    assert "no sign ever" in life.changes[0].reason
+    assert "no sign yet" in life.changes[0].reason
 
 
 @pytest.mark.parametrize("source", ["api", "auto"])
@@ -667,3 +667,16 @@ def test_output_is_kept_to_its_last_lines() -> None:
     output = life.changes[-1].evidence["output"]
     assert len(output) == 2000
     assert len(output.splitlines()) <= 10
+
+
+def test_the_line_of_an_exception_says_more_than_what_is_printed_after_it() -> None:
+    printed = (
+        b"Traceback (most recent call last):\n"
+        b"sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database is locked\n"
+        b"[SQL: INSERT INTO invoice VALUES (?)]\n[parameters: (1,)]\n(Background on this error at: https://sqlalche.me/e/20/e3q8)\n"
+    )
+    life = Life(heartbeat())
+    life.ping("fail", exit_code=1, body=printed)
+    assert life.state.reason.startswith(
+        "exit 1: sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database"
+    )
