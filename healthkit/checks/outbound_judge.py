@@ -155,6 +155,10 @@ def _count(trouble: Trouble) -> str:
     return f"{trouble.errors} of {trouble.calls} calls"
 
 
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
 def _clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
@@ -176,9 +180,11 @@ def _details(seen: HostWindow, totals: Totals) -> dict[str, Any]:
     details: dict[str, Any] = {"calls": totals.calls, "errors": totals.errors}
     optional = {"throttled": totals.throttled, "given_up": totals.given_up, "last_failure": seen.last_reason}
     details |= {name: value for name, value in optional.items() if value}
+    if seen.last_reason:
+        details["last_failure_at"] = _iso(seen.last_reason_at)
     for name, value in (("p50_ms", totals.p50), ("p95_ms", totals.p95)):
         if value is not None:
             details[name] = float(f"{value * 1000:.3g}")
     if seen.trouble is not None:
-        details["failing_since"] = datetime.fromtimestamp(seen.trouble.since, UTC).isoformat()
+        details["failing_since"] = _iso(seen.trouble.since)
     return details

@@ -67,6 +67,7 @@ def test_the_reason_reads_that_stripe_started_to_return_500_two_hours_ago() -> N
     assert "720 of 720 calls failed since 2027-01-15 08:10:00 UTC (2 h ago)" in said.output
     assert said.output.endswith("last failure 10 s ago: status 500")
     assert said.details["failing_since"] == "2027-01-15T08:10:00+00:00"
+    assert said.details["last_failure_at"] == "2027-01-15T10:09:50+00:00"
 
 
 def test_a_total_outage_shows_after_a_tenth_of_the_window_though_the_window_was_good() -> None:
