@@ -11,6 +11,9 @@ CHROMIUM := $(shell command -v chromium || command -v chromium-browser || comman
 # Tests that drive a real browser run where one is installed (.ci/run installs it).
 BROWSER := $(if $(CHROMIUM),,-m "not browser")
 
+# Most tests wait for real programs rather than compute, so more of them than there are processors run at once.
+WORKERS ?= 4
+
 .PHONY: help setup demo test lint format bench clean
 
 help: ## Show this list
@@ -31,7 +34,7 @@ demo: setup ## Start the example shop with its worker, its cron job, a real Redi
 
 test: setup ## Run every test, on real Redis, real PostgreSQL and real RQ workers
 	@$(if $(CHROMIUM),,echo "No Chromium on PATH: the tests that drive a browser are left out.";) \
-	HEALTHKIT_CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest $(BROWSER) --cov --cov-report=term $(ARGS)
+	HEALTHKIT_CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(BROWSER) --cov --cov-report=term $(ARGS)
 
 lint: setup ## Check style, formatting and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
