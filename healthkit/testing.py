@@ -13,12 +13,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any
 
 from healthkit.errors import Fail, Warn
 from healthkit.health import Health
+from healthkit.model import Check
 
+_SHARED = ("_number", "_surroundings")  # a stand-in counts on in the same sequence, in the same context
 FOREVER = 3600.0  # seconds after which even a forgotten hung check ends
 
 
@@ -59,8 +60,8 @@ def faked(health: Health, check: str, run: Callable[[], Any]) -> Iterator[None]:
 
     A name that several checks have stands for all of them. Blocks may be nested. Raises `UnknownCheckError`.
     """
-    real = {runner.check.key: runner for runner in health.named(check)}
-    _put(health, {key: _stand_in(health, runner, run) for key, runner in real.items()})
+    real = _runners_named(health, check)
+    _put(health, {key: _stand_in(health, runner.check, run) for key, runner in real.items()})
     try:
         yield
     finally:
@@ -94,10 +95,30 @@ class Fakes:
         self._stack.enter_context(hang(health, check))
 
 
-def _stand_in(health: Health, real: Any, run: Callable[[], Any]) -> Any:
-    """Return a runner of the same kind that has read nothing yet."""
-    check = replace(real.check, run=run, is_async=False, on_app_loop=False, abort=None)
-    return type(real)(check, clock=health.clock, surroundings=real.surroundings)
+def _runners_named(health: Health, check: str) -> dict[str, Any]:
+    health.named(check)  # raises for a name that is not registered
+    runners = health._runners
+    return {key: one for key, one in runners.items() if check in (key, one.check.name)}
+
+
+def _stand_in(health: Health, check: Check, run: Callable[[], Any]) -> Any:
+    """Return a runner under the same name that has read nothing yet, and tells what `run` says at once."""
+    aside = Health(health.service, clock=health.clock)
+    vars(aside).update((name, value) for name, value in vars(health).items() if name in _SHARED)
+    aside.add(
+        run,
+        name=check.name,
+        measurement=check.measurement,
+        tags=check.tags,
+        timeout=check.timeout,
+        fresh_for=check.fresh_for,
+        critical=check.critical,
+        component_type=check.component_type,
+        identity=check.identity,
+        depends_on=check.depends_on,
+        description=check.description,
+    )
+    return aside._runners[check.key]
 
 
 def _put(health: Health, runners: Mapping[str, Any]) -> None:

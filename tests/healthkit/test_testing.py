@@ -136,6 +136,7 @@ def test_the_fixture_fakes_until_the_test_ends(after: None, health: Health, fake
 
 
 def test_pytest_finds_the_fixture_as_a_plugin(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_app.py").write_text(
         "from healthkit.health import Health\n"
         "def test_app(fake_health):\n"
