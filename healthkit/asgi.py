@@ -24,6 +24,7 @@ class HealthMiddleware:
         self._path = mount_path(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._endpoint.start()  # with the lifespan, or the first request whatever its path
         below = relative(_path(scope), self._path) if scope["type"] == "http" else None
         if below is None:
             await self.app(scope, receive, send)
@@ -44,18 +45,15 @@ class HealthApp:
 
 def read(scope: Scope, below: str) -> Request:
     """Return what policy needs of an HTTP scope. Repeated headers are joined, as RFC 9110 (5.3) says."""
-    accept, authorization = [], []
+    found: dict[bytes, list[bytes]] = {b"accept": [], b"authorization": [], b"if-none-match": []}
     for name, value in scope["headers"]:
-        if name == b"accept":
-            accept.append(value)
-        elif name == b"authorization":
-            authorization.append(value)
+        if name in found:
+            found[name].append(value)
     return Request(
         scope["method"],
         below,
         scope.get("query_string", b"").decode("latin-1"),
-        b",".join(accept).decode("latin-1"),
-        b",".join(authorization).decode("latin-1"),
+        *(b",".join(values).decode("latin-1") for values in found.values()),
     )
 
 

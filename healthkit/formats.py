@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
@@ -16,12 +17,15 @@ from healthkit.durations import humanize
 from healthkit.model import Reading, Report, Result
 from healthkit.status import Status
 
-MARKS = {Status.PASS: "✔", Status.WARN: "▲", Status.FAIL: "✖", Status.UNKNOWN: "?"}
-VERDICTS = {
-    Status.PASS: "Working",
-    Status.WARN: "Needs a look",
-    Status.FAIL: "Not working",
-    Status.UNKNOWN: "Unknown",
+DISABLED = "disabled"
+MARKS = {"pass": "✔", "warn": "▲", "fail": "✖", "unknown": "?", DISABLED: "–"}
+VERDICTS = {Status.PASS: "Working", Status.WARN: "Needs a look", Status.FAIL: "Not working"}
+COUNTED = {
+    "fail": "failing",
+    "warn": "to look at",
+    "unknown": "not run yet",
+    DISABLED: DISABLED,
+    "pass": "working",
 }
 
 
@@ -59,20 +63,24 @@ def json_status(status: Status) -> bytes:
 
 def html(report: Report) -> bytes:
     """Return a report as a page that needs no script, no other file, and no colour to be understood."""
-    rows = "\n".join(_html_row(reading, part) for reading, part in _worst_first(report))
-    caption = f"Everything here was read at {_clock(report.time)} UTC or later."
+    shown = list(_worst_first(report))
+    today = _clock(report.time)[:11]
+    rows = "\n".join(_html_row(reading, part, today) for reading, part in shown)
     if rows:
+        caption = f"{_counted(shown)}. Read at {_clock(report.time)} UTC or later."
         content = _template("table.html").substitute(caption=escape(caption), rows=rows)
     else:
-        notes = report.attributes.get("notes", ["No dependency was asked: the process answers."])
-        content = "".join(f"<p>{escape(str(note))}</p>" for note in notes)
-    heading = " · ".join(part for part in (report.service, report.version, report.description) if part)
-    return _page(report.status, f"{report.status}: {report.service}", heading, content)
+        content = ""
+    notes = report.attributes.get("notes", [] if rows else ["No dependency was asked: the process answers."])
+    content = "".join(f'<p class="notice">{escape(str(note))}</p>\n' for note in notes) + content
+    about = " · ".join(part for part in (report.version, report.description) if part)
+    origin = str(report.attributes.get("instance", ""))
+    return _page(report.status, f"{report.status}: {report.service}", report.service, about, content, origin)
 
 
 def html_status(status: Status) -> bytes:
     """Return the status alone, as a page."""
-    return _page(status, str(status), "Details are shown with the details token.", "")
+    return _page(status, str(status), "Health", "Details are shown with the details token.", "", "")
 
 
 def prometheus(report: Report) -> bytes:
@@ -83,7 +91,12 @@ def prometheus(report: Report) -> bytes:
     families = {
         "healthkit_status": [(service, _level(report.status))],
         "healthkit_check_status": [
-            (mark, _level(part.status)) for mark, (_, part) in zip(labels, rows, strict=True)
+            (mark, _level(part.status))
+            for mark, (row, part) in zip(labels, rows, strict=True)
+            if not row.is_disabled
+        ],
+        "healthkit_check_disabled": [
+            (mark, 1.0) for mark, (row, _) in zip(labels, rows, strict=True) if row.is_disabled
         ],
         "healthkit_check_value": [
             (mark, float(part.value))
@@ -107,7 +120,8 @@ def prometheus_status(status: Status) -> bytes:
 
 HELP = {
     "healthkit_status": "Whether the service works: 1 pass, 0.5 warn, 0 fail.",
-    "healthkit_check_status": "Whether what this check asked works: 1 pass, 0.5 warn, 0 fail.",
+    "healthkit_check_status": "Whether what this check asked works: 1 pass, 0.5 warn or not run yet, 0 fail.",
+    "healthkit_check_disabled": "Checks that were disabled, and are not asked: 1.",
     "healthkit_check_value": "The value this check observed, where it is a number.",
     "healthkit_check_duration_seconds": "How long the last run of this check took.",
     "healthkit_check_read_timestamp_seconds": "When this check was last read, in seconds since the epoch.",
@@ -123,7 +137,7 @@ FORMATS = {form.name: form for form in (JSON, TEXT, HTML, PROMETHEUS)}
 
 def _worst_first(report: Report) -> Iterator[tuple[Reading, Result]]:
     rows = [(reading, part) for reading in report.readings for part in _parts(reading)]
-    return iter(sorted(rows, key=lambda row: -row[1].status))
+    return iter(sorted(rows, key=lambda row: (-(row[1].status or Status.WARN), row[0].is_disabled)))
 
 
 def _parts(reading: Reading) -> tuple[Result, ...]:
@@ -134,6 +148,17 @@ def _parts(reading: Reading) -> tuple[Result, ...]:
 
 def _name(reading: Reading, part: Result) -> str:
     return f"{reading.check.key} {part.component_id}" if part.component_id else reading.check.key
+
+
+def _word(reading: Reading, part: Result) -> str:
+    return DISABLED if reading.is_disabled else str(part.status)
+
+
+def _counted(rows: Sequence[tuple[Reading, Result]]) -> str:
+    """Return how many there are of each kind, the worst first: "5 checks: 1 failing, 4 working"."""
+    words = Counter(_word(reading, part) for reading, part in rows)
+    kinds = ", ".join(f"{words[word]} {name}" for word, name in COUNTED.items() if words[word])
+    return f"{len(rows)} check{'s' if len(rows) > 1 else ''}: {kinds}"
 
 
 def _said(part: Result) -> str:
@@ -147,33 +172,56 @@ def _said(part: Result) -> str:
 
 
 def _line(reading: Reading, part: Result) -> tuple[str, str, str]:
-    return _name(reading, part), str(part.status), _said(part)
+    return _name(reading, part), _word(reading, part), _said(part)
 
 
-def _html_row(reading: Reading, part: Result) -> str:
-    notes = [*([] if reading.check.critical else ["not critical"]), *([reading.check.description or ""])]
-    note = " · ".join(filter(None, notes))
+def _html_row(reading: Reading, part: Result, today: str) -> str:
+    word = _word(reading, part)
+    note = "" if reading.check.critical else '<span class="note">not critical</span>'
     return (
         _template("row.html")
         .substitute(
-            status=part.status,
-            mark=MARKS[part.status],
-            name=escape(_name(reading, part)),
-            note=f'<span class="note">{escape(note)}</span>' if note else "",
-            text=escape(_said(part) or f"answered in {humanize(reading.duration)}"),
+            status=word,
+            mark=MARKS[word],
+            name=escape(reading.check.name),
+            measurement=escape(reading.check.measurement),
+            part=f'<span class="part">{escape(part.component_id)}</span>' if part.component_id else "",
+            note=note,
+            text=escape(_said(part) or f"answered in {_took(reading)}"),
+            more=_html_details(reading, part),
             time=wire.timestamp(reading.time),
-            clock=_clock(reading.time),
+            clock=_clock(reading.time).removeprefix(today),
         )
         .rstrip()
     )
 
 
-def _page(status: Status, title: str, heading: str, content: str) -> bytes:
+def _html_details(reading: Reading, part: Result) -> str:
+    """Return what else is known of a check, folded; nothing where nothing is."""
+    check = reading.check
+    known = {
+        "what": check.description,
+        "identity": check.identity,
+        "depends on": ", ".join(check.depends_on),
+        "tags": ", ".join(sorted(check.tags)),
+        **{key: _said(Result(value)) for key, value in part.details.items()},
+    }
+    pairs = "".join(f"<dt>{escape(key)}</dt><dd>{escape(text)}</dd>" for key, text in known.items() if text)
+    return f"<details><summary>More</summary><dl>{pairs}</dl></details>" if pairs else ""
+
+
+def _took(reading: Reading) -> str:
+    return humanize(reading.duration) if reading.duration >= 0.001 else "less than 1 ms"
+
+
+def _page(status: Status, title: str, heading: str, about: str, content: str, origin: str) -> bytes:
     return (
         _template("page.html")
         .substitute(
-            title=escape(title), style=_file("page.css"), status=status, mark=MARKS[status],
+            title=escape(title), style=_file("page.css"), status=status, mark=MARKS[str(status)],
             verdict=VERDICTS[status], heading=escape(heading), content=content,
+            about=f'<p class="about">{escape(about)}</p>' if about else "",
+            origin=f"Answered by {escape(origin)}. " if origin else "",
         )
         .encode()
     )  # fmt: skip

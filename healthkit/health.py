@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
-from healthkit.bounds import MAX_TEXT, clean
+from healthkit import settings
+from healthkit.catalogue import Catalogue
 from healthkit.durations import Duration
-from healthkit.engine import Clock, Runner, Surroundings, collect, collect_async
-from healthkit.errors import ConfigurationError, DuplicateCheckError, UnknownCheckError
-from healthkit.model import Check, Reading, Report
-from healthkit.registration import build, place
+from healthkit.engine import collect, collect_async
+from healthkit.forks import survive
+from healthkit.mailbox import Mailbox
+from healthkit.model import Check, Reading, Report, StatusChange
+from healthkit.runner import Clock, Runner, Surroundings
+from healthkit.scheduler import Job, scheduler
+from healthkit.selection import ALL, STARTUP, Selection, overall
 from healthkit.status import Status
 
-F = TypeVar("F", bound=Callable[[], Any])
+F = TypeVar("F", bound=Callable[..., Any])
+
+log = logging.getLogger(__name__)
 
 NOTHING_CHECKED = "no check is registered: this says only that the process answers"
-GROUPS = ("all", "live", "ready", "startup")
+STARTED = "the start is over: it passed, and is not asked again"
+_STARTED = Selection(STARTUP, (), notes=(STARTED,))
 
 
-class Health:
+class Health(Catalogue):
     """The checks of one service, and who may see their details.
 
     `details_token`: with it set, a caller who does not send it as `Authorization: Bearer` learns the status
-    alone.
-    `clock` gives epoch seconds. Nothing is started before the first report is asked for.
+    alone. `instance` names this process in the document, `host:pid` where it is not given. `watch_within`:
+    when nobody has asked for so long, `on_unwatched` is called, and `on_watched` when somebody asks again.
+    `clock` gives epoch seconds. Nothing is started before the first request, report or `start()`.
     """
 
     def __init__(
@@ -36,22 +48,35 @@ class Health:
         version: str | None = None,
         description: str | None = None,
         details_token: str | None = None,
+        instance: str | None = None,
+        watch_within: Duration | None = None,
+        on_unwatched: Callable[..., Any] | None = None,
+        on_watched: Callable[..., Any] | None = None,
         clock: Clock = time.time,
     ) -> None:
-        self.service = _label(service, "service") or ""
-        self.version = _label(version, "version")
-        self.description = _label(description, "description")
+        super().__init__()
+        self.service = settings.service_name(service)
+        self.version = settings.label(version, "version")
+        self.description = settings.label(description, "description")
         self.clock = clock
-        self._details_token = _token(details_token)
-        self._runners: dict[str, Runner] = {}
-        self._places: dict[str, str] = {}
-        self._selections: dict[str, tuple[Runner, ...]] = {}
-        self._surroundings: Surroundings | None = None
-        if not self.service.strip():
-            raise ConfigurationError('service: give the service a name, such as Health("shop")')
+        self._given_instance = settings.label(instance, "instance")
+        self._details_token = settings.token(details_token)
+        self._watch = settings.watch(self.service, watch_within, on_unwatched, on_watched)
+        self._listeners: tuple[Mailbox, ...] = ()
+        self._number = partial(next, count(1))
+        self.reset()
+        survive(self)
 
     def __repr__(self) -> str:
         return f"Health({self.service!r}, checks={list(self._runners)!r})"
+
+    def reset(self) -> None:
+        """Be a process that has not started yet: called at birth, and in a forked child."""
+        self._lock = threading.Lock()
+        self._is_started = False
+        self._instance = self._given_instance
+        self._has_started_up = False
+        self._selections = {}
 
     @property
     def details_token(self) -> bytes | None:
@@ -59,111 +84,57 @@ class Health:
         return self._details_token
 
     @property
-    def checks(self) -> tuple[Check, ...]:
-        """Every registered check, in the order of registration."""
-        return tuple(runner.check for runner in self._runners.values())
+    def instance(self) -> str:
+        """What tells this process from others of the same service: `host:pid`, or as it was given."""
+        if self._instance is None:
+            import socket
 
-    def add(
-        self,
-        probe: Any,
-        *,
-        name: str | None = None,
-        measurement: str | None = None,
-        tags: Iterable[str] = (),
-        timeout: Duration | None = None,
-        fresh_for: Duration | None = None,
-        critical: bool | None = None,
-        on_app_loop: bool | None = None,
-        component_type: str | None = None,
-        identity: str | None = None,
-        depends_on: Iterable[str] = (),
-        description: str | None = None,
-    ) -> Check:
-        """Register a ready-made check or any callable, sync or async, and return the frozen `Check`.
+            self._instance = f"{socket.gethostname()}:{os.getpid()}"
+        return self._instance
 
-        `timeout` (default 5 s) bounds the answer, `fresh_for` (default 1 s) is how long a reading is served
-        again; both take seconds or text such as "90s". A check that is not `critical` makes the whole `warn`
-        when it fails. `on_app_loop=True` runs an async check on the app's own loop, for a client that belongs
-        to it; a check that blocks there blocks the app.
-        Raises `ConfigurationError`, and `DuplicateCheckError` naming both places.
+    def on_change(self, listener: F) -> F:
+        """Call a function, sync or async, with a `StatusChange` whenever a check changes its status.
+
+        It is called in a thread of its own; whether it raises or hangs, nothing else notices. The first
+        reading of a check is told only when it is no pass. Works as a decorator.
         """
-        check = build(
-            probe, name=name, measurement=measurement, tags=tags, timeout=timeout, fresh_for=fresh_for,
-            critical=critical, on_app_loop=on_app_loop, component_type=component_type, identity=identity,
-            depends_on=depends_on, description=description,
-        )  # fmt: skip
-        here = place()
-        first = self._places.setdefault(check.key, here)
-        if check.key in self._runners:
-            raise DuplicateCheckError(
-                f"{here}: check {check.key!r} is registered already, at {first}; "
-                "give one of them another name= or measurement="
-            )
-        runner = Runner(check, clock=self.clock, surroundings=self._surroundings or nullcontext)
-        self._runners = {**self._runners, check.key: runner}
-        self._selections = {}
-        return check
+        self._listeners = (*self._listeners, Mailbox(listener, f"on_change of {self.service}"))
+        return listener
 
-    def check(
-        self,
-        name: str,
-        *,
-        measurement: str | None = None,
-        tags: Iterable[str] = (),
-        timeout: Duration | None = None,
-        fresh_for: Duration | None = None,
-        critical: bool | None = None,
-        on_app_loop: bool | None = None,
-        component_type: str | None = None,
-        identity: str | None = None,
-        depends_on: Iterable[str] = (),
-        description: str | None = None,
-    ) -> Callable[[F], F]:
-        """Register the decorated function as a check; it stays what it was. Options as in `add`."""
-        if not isinstance(name, str):
-            raise ConfigurationError('name the check: write @health.check("disk") above the function')
+    def start(self) -> None:
+        """Begin what happens without a caller: checks with `every=`, initial delays, being watched.
 
-        def register(function: F) -> F:
-            self.add(
-                function, name=name, measurement=measurement, tags=tags, timeout=timeout, fresh_for=fresh_for,
-                critical=critical, on_app_loop=on_app_loop, component_type=component_type, identity=identity,
-                depends_on=depends_on, description=description,
-            )  # fmt: skip
-            return function
+        The first request or report does so too. Only for this process: a forked child starts by itself.
+        """
+        if not self._is_started:
+            self._start()
 
-        return register
-
-    def run_inside(self, surroundings: Surroundings) -> None:
-        """Enter this context (such as Flask's `app.app_context`) around every run; the first given stays."""
-        if self._surroundings is None:
-            self._surroundings = surroundings
+    def _start(self) -> None:
+        with self._lock:
+            if self._is_started:
+                return
+            self._is_started = True
             for runner in self._runners.values():
-                runner.surroundings = surroundings
+                self._put_to_work(runner)
+            if self._watch is not None:
+                self._watch.start(self.clock())
+                self._schedule(self._watch.step, self._judge)
 
-    def report(self, select: str = "all") -> Report:
+    def report(self, select: str = ALL) -> Report:
         """Run what is not fresh and report; waits in this thread, no longer than the longest timeout.
 
-        `select` is "all", "live", "ready", "startup", or a check's name or key. Raises `UnknownCheckError`.
+        `select` is "all", "live", "ready", "startup", a check's name or key, or a tag.
+        Raises `UnknownCheckError`.
         """
-        return self.report_of(collect(self.select(select)))
+        self.start()
+        selection = self.select(select)
+        return self.report_of(collect(selection.runners), selection)
 
-    async def report_async(self, select: str = "all") -> Report:
+    async def report_async(self, select: str = ALL) -> Report:
         """Report as `report` does, without blocking the running loop."""
-        return self.report_of(await collect_async(self.select(select)))
-
-    def select(self, select: str) -> tuple[Runner, ...]:
-        """Return the runners of a group, or else of a check by name or key. Raises `UnknownCheckError`."""
-        return self._group(select) if select in GROUPS else self.named(select)
-
-    def named(self, name: str) -> tuple[Runner, ...]:
-        """Return the runners of the checks with this name (`disk`) or key (`disk:status`)."""
-        if name in self._runners:
-            return (self._runners[name],)
-        found = tuple(runner for runner in self._runners.values() if runner.check.name == name)
-        if not found:
-            known = ", ".join(self._runners) or "none"
-            raise UnknownCheckError(f"no check is named {clean(name, 100)!r}; registered: {known}")
-        return found
+        self.start()
+        selection = self.select(select)
+        return self.report_of(await collect_async(selection.runners), selection)
 
     def fresh(self, runners: Sequence[Runner]) -> tuple[Reading, ...] | None:
         """Return the readings if every one is fresh: costs no thread, no task and no wait."""
@@ -176,75 +147,85 @@ class Health:
             readings.append(reading)
         return tuple(readings)
 
-    def report_of(self, readings: Iterable[Reading]) -> Report:
+    def group(self, name: str) -> Selection:
+        """Return one of the four groups, or what has this tag. Raises `UnknownCheckError`."""
+        if name == STARTUP and self._has_started_up:
+            return _STARTED
+        return super().group(name)
+
+    def seen(self) -> None:
+        """Note that somebody watches; the endpoint calls it for what is not an orchestrator's probe."""
+        if self._watch is not None:
+            self._watch.seen(self.clock())
+
+    def status_of(self, readings: Iterable[Reading], selection: Selection) -> Status:
+        """Return the status of the whole. A startup that passes has passed for good, as Kubernetes has it."""
+        status = overall(readings, selection.unproven)
+        if selection.name == STARTUP and status is not Status.FAIL and selection.runners:
+            self._has_started_up = True
+        return status
+
+    def report_of(self, readings: Iterable[Reading], selection: Selection | None = None) -> Report:
         """Return the report of readings. Its `time` is that of the oldest one, or now where there is none."""
         rows, now = tuple(readings), self.clock()
+        selection = selection or self.group(ALL)
         return Report(
             service=self.service,
-            status=overall(rows),
-            time=min((row.time for row in rows), default=now),
+            status=self.status_of(rows, selection),
+            time=min((row.time for row in rows if not row.is_disabled), default=now),
             readings=rows,
             version=self.version,
             description=self.description,
             max_age=max_age(rows, now),
-            attributes=self._attributes(),
+            attributes=self._attributes(rows, selection),
         )
 
-    def _attributes(self) -> Mapping[str, Any]:
-        return {} if self._runners else {"notes": [NOTHING_CHECKED]}
+    def _attributes(self, readings: tuple[Reading, ...], selection: Selection) -> Mapping[str, Any]:
+        notes = selection.notes if self._runners else (NOTHING_CHECKED,)
+        return {
+            "instance": self.instance,
+            **({"sequence": max(row.sequence for row in readings)} if readings else {}),
+            **({"notes": list(notes)} if notes else {}),
+        }
 
-    def _group(self, group: str) -> tuple[Runner, ...]:
-        if group not in self._selections:
-            self._selections[group] = tuple(_chosen(list(self._runners.values()), group))
-        return self._selections[group]
+    def _runner(self, check: Check, surroundings: Surroundings) -> Runner:
+        return Runner(
+            check, clock=self.clock, surroundings=surroundings, number=self._number, on_change=self._tell
+        )  # fmt: skip
 
+    def _enter(self, runner: Runner) -> None:
+        with self._lock:
+            super()._enter(runner)
+            self._has_started_up = False
+            if self._is_started:
+                self._put_to_work(runner)
 
-def overall(readings: Iterable[Reading]) -> Status:
-    """Return the status of the whole: a failing check that is not critical makes it `WARN`."""
-    status = Status.PASS
-    for reading in readings:
-        weight = reading.status
-        if weight is Status.FAIL and not reading.check.critical:
-            weight = Status.WARN
-        if weight > status:
-            status = weight
-    return status
+    def _put_to_work(self, runner: Runner) -> None:
+        delay = runner.check.initial_delay
+        if delay:
+            runner.hold(delay)
+        if runner.check.every is not None:
+            self._schedule(delay, runner.refresh)
+
+    def _schedule(self, delay: float, job: Job) -> None:
+        try:
+            scheduler.after_while_alive(delay, job)
+        except RuntimeError:  # no thread can be started: callers then run what is stale themselves
+            log.warning("nothing can run in the background: no thread can be started")
+
+    def _judge(self) -> float:
+        assert self._watch is not None
+        self._watch.judge(self.clock())
+        return self._watch.step
+
+    def _tell(self, check: Check, before: Status, reading: Reading) -> None:
+        for mailbox in self._listeners:
+            mailbox.post(StatusChange(self.service, check, before, reading.status, reading))
 
 
 def max_age(readings: Iterable[Reading], now: float) -> float:
-    """Return for how many seconds all these readings stay fresh."""
-    least = min((reading.time + reading.check.fresh_for - now for reading in readings), default=0.0)
-    return max(0.0, least)
-
-
-def _chosen(runners: list[Runner], group: str) -> list[Runner]:
-    """Return what is tagged so; where nothing is, `ready` means the critical ones and `startup` means ready.
-
-    `live` never falls back: by default it touches no dependency.
-    """
-    if group == "all":
-        return runners
-    tagged = [runner for runner in runners if group in runner.check.tags]
-    if tagged or group == "live":
-        return tagged
-    if group == "startup":
-        return _chosen(runners, "ready")
-    return [runner for runner in runners if runner.check.critical]
-
-
-def _label(value: Any, what: str) -> str | None:
-    if value is None and what != "service":
-        return None
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{what}: {value!r:.200} must be text")
-    return clean(value, MAX_TEXT)
-
-
-def _token(value: Any) -> bytes | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(
-            "details_token: empty, or not text; give a secret, or leave it out to show details to everyone"
-        )
-    return value.strip().encode()
+    """Return for how many seconds all these readings stay fresh; in the background, until the next is due."""
+    ends = (
+        row.time + (row.check.every or row.check.fresh_for) - now for row in readings if not row.is_disabled
+    )
+    return max(0.0, min(ends, default=0.0))

@@ -36,7 +36,7 @@ class Probe(Protocol):
     Optional attributes, read once at registration with `getattr`: `timeout` and `fresh_for`
     (durations, defaults for `Health.add`), `component_type` ("datastore", "system", "component"), `critical`
     (default True), `tags`, `identity` (the shared thing it depends on, e.g. "postgres:orders"), `depends_on`,
-    `description`, `on_app_loop`.
+    `description`, `on_app_loop`, `every`, `initial_delay`, `fail_after`.
     Optional method `abort()`: called from another thread once a run is over its timeout; ends the hung call
     if it can.
     """
@@ -66,6 +66,9 @@ class Check:
     depends_on: tuple[str, ...] = ()
     description: str = ""
     abort: Callable[[], None] | None = None
+    every: float | None = None  # run in the background this often; None: when a caller finds it stale
+    initial_delay: float = 0.0  # how long after the start it is left alone
+    fail_after: int = 1  # failures in a row before it fails
 
     @property
     def key(self) -> str:
@@ -79,7 +82,8 @@ class Reading:
 
     `time` is when it was read (epoch seconds), `duration` how long the run took (seconds). `output` is the
     reason, empty on pass. `results` holds the parts when a check returned several, each with its
-    `component_id`.
+    `component_id`. The status is `UNKNOWN` before the first run. A disabled check was not asked and weighs
+    nothing. `sequence` grows with every reading of a `Health` in this process.
     """
 
     check: Check
@@ -91,6 +95,19 @@ class Reading:
     output: str = ""
     details: Mapping[str, Any] = field(default_factory=lambda: NO_DETAILS)
     results: tuple[Result, ...] = ()
+    is_disabled: bool = False
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A check stands otherwise than before; `reading` is the one that made the difference."""
+
+    service: str
+    check: Check
+    before: Status
+    after: Status
+    reading: Reading
 
 
 @dataclass(frozen=True, slots=True)

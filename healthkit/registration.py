@@ -7,12 +7,15 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from healthkit.bounds import MAX_KEY
 from healthkit.durations import Duration, seconds
 from healthkit.errors import ConfigurationError
 from healthkit.model import Check
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 DEFAULT_TIMEOUT = 5.0
 DEFAULT_FRESH_FOR = 1.0
@@ -23,6 +26,24 @@ _RULE = (
     f"a name starts with a letter or digit and has at most {MAX_KEY} characters: letters, digits, "
     "'.', '_', '-', '@', '+', '~' and inner spaces (no ':', which parts name and measurement)"
 )
+
+
+class Options(TypedDict, total=False):
+    """What `Health.add` and `Health.check` take besides the check and its name. See docs/app/health.md."""
+
+    measurement: str | None
+    tags: Iterable[str]
+    timeout: Duration | None
+    fresh_for: Duration | None
+    every: Duration | None
+    initial_delay: Duration | None
+    fail_after: int | None
+    critical: bool | None
+    on_app_loop: bool | None
+    component_type: str | None
+    identity: str | None
+    depends_on: Iterable[str]
+    description: str | None
 
 
 def name_of(value: Any, what: str) -> str:
@@ -39,49 +60,37 @@ def tags_of(value: Any, what: str) -> frozenset[str]:
     return frozenset(name_of(tag, f"{what}: tag") for tag in value)
 
 
-def build(
-    probe: Any,
-    *,
-    name: str | None = None,
-    measurement: str | None = None,
-    tags: Iterable[str] = (),
-    timeout: Duration | None = None,
-    fresh_for: Duration | None = None,
-    critical: bool | None = None,
-    on_app_loop: bool | None = None,
-    component_type: str | None = None,
-    identity: str | None = None,
-    depends_on: Iterable[str] = (),
-    description: str | None = None,
-) -> Check:
+def build(probe: Any, *, name: str | None = None, **options: Unpack[Options]) -> Check:
     """Return the frozen check for a probe or callable; its attributes are read here, once.
 
     What is given wins over the probe's own attributes, which win over the defaults.
     Raises `ConfigurationError`.
     """
-    own = partial(getattr, probe)
-    title = _first(name, own("name", None))
+    _known(options)
+    found = partial(_found, probe, options)
+    title = _first(name, getattr(probe, "name", None))
     title = name_of(_own_name(probe) if title is None else title, "check")
     what = f"check {title!r}"
     is_async = _shape(probe, what)
-    part = _first(measurement, own("measurement", None), DEFAULT_MEASUREMENT)
-    fresh = _first(fresh_for, own("fresh_for", None), DEFAULT_FRESH_FOR)
-    app_loop = _first(on_app_loop, own("on_app_loop", None), False)
+    on_app_loop = _on_app_loop(found("on_app_loop", False), is_async, what)
     return Check(
         name=title,
-        measurement=name_of(part, f"{what}: measurement"),
+        measurement=name_of(found("measurement", DEFAULT_MEASUREMENT), f"{what}: measurement"),
         run=probe,
         is_async=is_async,
-        on_app_loop=_on_app_loop(app_loop, is_async, what),
-        timeout=_limit(_first(timeout, own("timeout", None), DEFAULT_TIMEOUT), what),
-        fresh_for=seconds(fresh, what=f"{what}: fresh_for"),
-        critical=_flag(_first(critical, own("critical", None), True), f"{what}: critical"),
-        tags=tags_of(tags, what) | tags_of(own("tags", None) or (), what),
-        component_type=_text(_first(component_type, own("component_type", None)), what),
-        identity=_text(_first(identity, own("identity", None)), what),
-        depends_on=_names(depends_on, what) or _names(own("depends_on", None) or (), what),
-        description=_text(_first(description, own("description", None)), what) or "",
+        on_app_loop=on_app_loop,
+        timeout=_positive(found("timeout", DEFAULT_TIMEOUT), f"{what}: timeout"),
+        fresh_for=seconds(found("fresh_for", DEFAULT_FRESH_FOR), what=f"{what}: fresh_for"),
+        critical=_flag(found("critical", True), f"{what}: critical"),
+        tags=tags_of(options.get("tags") or (), what) | tags_of(getattr(probe, "tags", None) or (), what),
+        component_type=_text(found("component_type"), what),
+        identity=_text(found("identity"), what),
+        depends_on=_names(options.get("depends_on") or getattr(probe, "depends_on", None) or (), what),
+        description=_text(found("description"), what) or "",
         abort=_abort(probe, what),
+        every=_every(found("every"), on_app_loop, what),
+        initial_delay=seconds(found("initial_delay", 0.0), what=f"{what}: initial_delay"),
+        fail_after=_count(found("fail_after", 1), f"{what}: fail_after"),
     )
 
 
@@ -91,6 +100,21 @@ def place() -> str:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "healthkit":
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _known(options: Options) -> None:
+    """Refuse an option that there is not, naming the nearest. Raises `TypeError`, as any call does."""
+    unknown = next((key for key in options if key not in Options.__annotations__), None)
+    if unknown is not None:
+        import difflib
+
+        near = difflib.get_close_matches(unknown, Options.__annotations__, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(Options.__annotations__)}"
+        raise TypeError(f"a check has no option {unknown!r}; {hint}")
+
+
+def _found(probe: Any, options: Options, key: str, default: Any = None) -> Any:
+    return _first(options.get(key), getattr(probe, key, None), default)
 
 
 def _first(*values: Any) -> Any:
@@ -147,11 +171,27 @@ def _takes_nothing(probe: Callable[..., Any], what: str) -> None:
         ) from None
 
 
-def _limit(value: Any, what: str) -> float:
-    limit = seconds(value, what=f"{what}: timeout")
-    if limit == 0:
-        raise ConfigurationError(f"{what}: timeout 0 leaves no time to run; give seconds, or text as '2s'")
-    return limit
+def _positive(value: Any, what: str) -> float:
+    found = seconds(value, what=what)
+    if found == 0:
+        raise ConfigurationError(f"{what}: 0 leaves no time to run; give seconds, or text as '2s'")
+    return found
+
+
+def _every(value: Any, on_app_loop: bool, what: str) -> float | None:
+    if value is None:
+        return None
+    if on_app_loop:
+        raise ConfigurationError(
+            f"{what}: every= runs it in the background, without the app's loop; leave out on_app_loop=True"
+        )
+    return _positive(value, f"{what}: every")
+
+
+def _count(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{what}: {value!r:.200} must be a whole number from 1 on")
+    return value
 
 
 def _on_app_loop(value: Any, is_async: bool, what: str) -> bool:

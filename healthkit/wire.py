@@ -26,6 +26,7 @@ STATUSES = {
     "warn": Status.WARN,
     "fail": Status.FAIL, "error": Status.FAIL, "down": Status.FAIL,
 }  # fmt: skip
+_PASSING = frozenset({"time", "durationMs"})
 _OF_COMPONENT = frozenset({"componentId", "observedValue", "observedUnit", "status", "time", "output"})
 
 
@@ -61,13 +62,35 @@ def render(report: Report, *, nonce: str | None = None) -> dict[str, Any]:
     """Return a report as the draft's JSON object. `time` is when it was read, not when it was rendered."""
     optional = {"version": report.version, "description": report.description, "nonce": nonce}
     return {
-        **report.attributes,
         "status": str(report.status),
         "serviceId": report.service,
         **{key: value for key, value in optional.items() if value is not None},
+        **report.attributes,
         "time": timestamp(report.time),
         "checks": {reading.check.key: _entries(reading) for reading in report.readings},
     }
+
+
+def matter(report: Report) -> bytes:
+    """Return the bytes of what matters in a report: all but which process read it, when, and how fast.
+
+    Two reports of the same matter say the same of the service.
+    """
+    root = [
+        str(report.status),
+        report.service,
+        report.version,
+        report.description,
+        report.attributes.get("notes"),
+    ]
+    said = [
+        [
+            reading.check.key,
+            *({key: entry[key] for key in entry.keys() - _PASSING} for entry in _entries(reading)),
+        ]
+        for reading in report.readings
+    ]
+    return json.dumps([root, said], sort_keys=True, ensure_ascii=False).encode()
 
 
 def dumps(report: Report, *, nonce: str | None = None) -> bytes:
@@ -102,7 +125,7 @@ def _entry(reading: Reading, part: Result, common: Mapping[str, Any]) -> dict[st
         "output": part.output if part.output and part.status is not Status.PASS else None,
     }
     present = {key: value for key, value in entry.items() if value is not None}
-    fixed = {"status": str(part.status), **present, "time": timestamp(reading.time), **common}
+    fixed = {"status": str(part.status or Status.WARN), **present, "time": timestamp(reading.time), **common}
     own = {key: value for key, value in part.details.items() if key not in fixed and key not in _OF_COMPONENT}
     return {**fixed, **own}
 
@@ -116,6 +139,7 @@ def _common(reading: Reading) -> dict[str, Any]:
         "identity": check.identity,
         "dependsOn": list(check.depends_on),
         "description": check.description,
+        "failAfter": check.fail_after if check.fail_after > 1 else None,
     }
     return {
         "critical": check.critical,

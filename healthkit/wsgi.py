@@ -22,6 +22,7 @@ class HealthMiddleware:
         self._path = mount_path(path)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self._endpoint.start()  # with the first request, whatever its path
         below = relative(environ.get("PATH_INFO", ""), self._path)
         if below is None:
             return self.app(environ, start_response)
@@ -39,5 +40,6 @@ def answer(endpoint: Endpoint, environ: WSGIEnvironment, below: str) -> Response
             environ.get("QUERY_STRING", ""),
             environ.get("HTTP_ACCEPT", ""),
             environ.get("HTTP_AUTHORIZATION", ""),
+            environ.get("HTTP_IF_NONE_MATCH", ""),
         )
     )

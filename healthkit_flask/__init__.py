@@ -58,6 +58,7 @@ def health_blueprint(health: Health, path: str = "/health") -> flask.Blueprint:
         return flask.Response([done.body], done.status, done.headers)  # a list: HEAD keeps its length
 
     blueprint = flask.Blueprint(f"healthkit{mount.replace('/', '-').replace('.', '-')}", __name__)
+    blueprint.before_app_request(endpoint.start)  # with the app's first request, whatever its path
     options: dict[str, Any] = {"methods": _EVERY_METHOD, "provide_automatic_options": False}
     blueprint.add_url_rule(mount, "root", serve, **options)
     blueprint.add_url_rule(f"{mount}/", "slash", serve, **options)

@@ -16,12 +16,14 @@ ROOT = Path(__file__).parent.parent
 # From the ground up; a name stands for a module or a whole package. A module may import from floors below its
 # own; within one floor only a package's own modules may import each other.
 APP_FLOORS: list[set[str]] = [
-    {"errors", "status", "bounds", "carriers", "proxies", "journal", "tee"},
+    {"errors", "status", "bounds", "carriers", "proxies", "journal", "tee", "forks", "family"},
     {"durations", "model", "pings", "child"},
-    {"registration", "outcomes", "wire", "exchange"},
-    {"isolation", "formats", "sender", "checks"},
-    {"engine", "negotiation", "transport"},
-    {"health", "heartbeat"},
+    {"registration", "outcomes", "wire", "exchange", "snapshot", "flight"},
+    {"isolation", "formats", "sender", "checks", "mailbox", "scheduler", "discovery"},
+    {"runner", "watching", "negotiation", "transport"},
+    {"engine", "selection", "settings"},
+    {"catalogue", "query", "heartbeat"},
+    {"health"},
     {"endpoint", "workers", "audit", "testing"},
     {"asgi", "wsgi", "commands", "pytest_plugin"},
     {"cli"},

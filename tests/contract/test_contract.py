@@ -154,7 +154,8 @@ def test_the_format_is_chosen_by_query_then_accept(
 ) -> None:
     ask = mount(failing())
     answer = ask("/health", query=query, accept=accept)
-    assert (answer.status, answer.headers["content-type"]) == (503, content_type)
+    scraped = "version=0.0.4" in content_type  # Prometheus drops a scrape that is no 200, with its samples
+    assert (answer.status, answer.headers["content-type"]) == (200 if scraped else 503, content_type)
     assert b"queue" in answer.body
     assert answer.headers["vary"] == "Accept"
 

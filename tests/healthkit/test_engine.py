@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 
-from healthkit.engine import Flight, Runner, collect, collect_async
+from healthkit.engine import collect, collect_async
+from healthkit.flight import Flight
 from healthkit.model import Check, Reading
 from healthkit.registration import build
+from healthkit.runner import Runner
 from healthkit.status import Status
+from tests.healthkit.dial import Dial
 from tests.waiting import wait_for
 
 
@@ -33,16 +36,6 @@ class Gate:
         self.calls += 1
         self.open.wait(60)
         return self.calls
-
-
-class Dial:
-    """A clock that moves when told."""
-
-    def __init__(self, now: float = 1_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -426,7 +419,8 @@ def test_a_forked_child_runs_its_checks_afresh(gate: Gate) -> None:
 
 HUNG_PROGRAM = """
 import asyncio, threading, time
-from healthkit.engine import Runner, collect
+from healthkit.engine import collect
+from healthkit.runner import Runner
 from healthkit.registration import build
 {source}
 reading, = collect([Runner(build(hang, timeout=0.2))])
@@ -505,7 +499,8 @@ def test_the_engine_costs_little_when_everything_is_fresh() -> None:
 FORKING_PROGRAM = """
 import asyncio, gc, os, sys, time
 from healthkit import isolation
-from healthkit.engine import Runner, collect
+from healthkit.engine import collect
+from healthkit.runner import Runner
 from healthkit.registration import build
 
 def late():

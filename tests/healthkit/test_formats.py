@@ -65,7 +65,10 @@ def test_the_page_escapes_what_checks_say_and_runs_no_script() -> None:
     names = [tag for tag, _ in page.tags]
     assert "script" not in names
     assert '<script>alert("x")</script>' in page.words, "shown as text"
-    assert not any(key.startswith("on") or key in ("src", "href") for _, attrs in page.tags for key in attrs)
+    assert not any(key.startswith("on") or key == "src" for _, attrs in page.tags for key in attrs)
+    assert {attrs["href"] for _, attrs in page.tags if "href" in attrs} == {
+        "?format=json", "?format=text", "?format=prometheus",
+    }  # fmt: skip
 
 
 def test_the_page_can_be_understood_without_seeing_it() -> None:
