@@ -252,6 +252,10 @@ class PostgresServer(Server):
     def _prepare(self) -> None:
         if self._user is not None and not reachable(self._binaries / "postgres"):
             self._binaries = copy_of_wheel(self._binaries, self.folder / "install")
+        self._fill_data()
+
+    def _fill_data(self) -> None:
+        """Make the data folder: a new, empty cluster."""
         command = [str(self._binaries / "initdb"), "-D", str(self.folder / "data"), "-U", "postgres", "-N"]
         command += ["-E", "UTF8", "--locale=C", "-A", "scram-sha-256" if self.password else "trust"]
         if self.password:
@@ -261,10 +265,17 @@ class PostgresServer(Server):
             if self._user is not None:
                 os.chown(secret, self._user, self._user)
             command += ["--pwfile", str(secret)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, **self._as_user())
+        self._run(command)
+
+    def _run(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
+        """Run one of PostgreSQL's programs as the server's user; raises `ServerError` with what it said."""
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, cwd=self.folder,
+            env={**os.environ, **(environment or {})}, **self._as_user(),
+        )  # fmt: skip
         if done.returncode:
             output = (done.stderr or done.stdout).strip()
-            raise ServerError(f"initdb could not make a PostgreSQL data folder:\n{output}")
+            raise ServerError(f"{Path(command[0]).name} failed:\n{output}")
 
     def _command(self) -> list[str]:
         settings = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": ""}
@@ -276,6 +287,31 @@ class PostgresServer(Server):
     def _ready(self) -> bool:
         lines = (self.folder / "data" / "postmaster.pid").read_text().split("\n")  # as pg_ctl does
         return len(lines) > 7 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+
+class PostgresStandby(PostgresServer):
+    """A hot standby of a `PostgresServer`: it replays what the primary writes and takes reads only."""
+
+    title = "PostgreSQL standby"
+
+    def __init__(
+        self, primary: PostgresServer, *, port: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(port=port, password=primary.password, settings=settings)
+        self.primary = primary
+
+    def promote(self) -> None:
+        """Make it a primary of its own, as after a failover; returns once it takes writes."""
+        data = str(self.folder / "data")
+        self._run(
+            [str(self._binaries / "pg_ctl"), "promote", "-w", "-t", str(round(START_TIMEOUT)), "-D", data]
+        )
+
+    def _fill_data(self) -> None:
+        """Copy the primary's data, with what tells the copy whom to follow."""
+        command = [str(self._binaries / "pg_basebackup"), "-D", str(self.folder / "data"), "-U", "postgres"]
+        command += ["-h", "127.0.0.1", "-p", str(self.primary.port), "-w", "-R", "-N", "-c", "fast"]
+        self._run(command, {"PGPASSWORD": self.password or ""})
 
 
 def redis_binary() -> Path:

@@ -6,12 +6,16 @@ references.
 
 from __future__ import annotations
 
+import errno
+import re
 import sqlite3
 
 from healthkit.checks.reasons import LOST, NO_NAME, REFUSED, causes, network_reason, reason_in_text
 
 READ_ONLY = "read-only: the database takes reads and refuses writes"
 STANDBY = "read-only: the server is a standby in recovery and refuses writes"
+READ_ONLY_DISK = "read-only: the disk below the database is mounted read-only"
+READ_ONLY_REASONS = (READ_ONLY, STANDBY, READ_ONLY_DISK)
 LOCKED = "locked: another transaction kept the table or row locked for too long"
 LOCKED_FILE = "locked: another connection kept the database locked for too long"
 DENIED = "permission denied: the user may not do this to the table"
@@ -25,6 +29,8 @@ NO_TABLE = "missing table: the table does not exist"
 NO_FILE = "unreachable: the database file cannot be opened"
 NOT_A_DATABASE = "unreachable: the file is not a database, or is damaged"
 DISK_ERROR = "unreachable: the database file cannot be read or written (disk error)"
+SERVER_DISK_ERROR = "disk error: the server cannot read or write its files"
+DAMAGED = "damaged: the server finds its own data damaged"
 
 _BY_SQLSTATE = {
     "25006": READ_ONLY,
@@ -33,6 +39,9 @@ _BY_SQLSTATE = {
     "57014": TOO_SLOW,
     "42501": DENIED,
     "53100": DISK_FULL,
+    "58030": SERVER_DISK_ERROR,
+    "XX001": DAMAGED,
+    "XX002": DAMAGED,
     "53300": TOO_MANY,
     "28P01": WRONG_LOGIN,
     "28000": WRONG_LOGIN,
@@ -56,7 +65,7 @@ _BY_SQLITE = {
     sqlite3.SQLITE_IOERR: DISK_ERROR,
 }
 _BY_MYSQL = {
-    **dict.fromkeys((1290, 1792, 1836), READ_ONLY),
+    **dict.fromkeys((1036, 1290, 1792, 1836), READ_ONLY),
     **dict.fromkeys((1205, 1213), LOCKED),
     **dict.fromkeys((1044, 1142, 1143, 1227, 1370), DENIED),
     **dict.fromkeys((1021, 1114), DISK_FULL),
@@ -89,6 +98,17 @@ _BY_TEXT = (  # what libpq says while connecting: it hands over no code then
 )
 
 
+_BY_SYSTEM = {  # errors of the operating system, which the servers name by number
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EFBIG: DISK_FULL,
+    errno.EROFS: READ_ONLY_DISK,
+    errno.EIO: SERVER_DISK_ERROR,
+}
+_MYSQL_FILES = frozenset((3, 1004, 1005, 1016, 1025, 1026, 1030))  # "(errno: 28 ...", "Got error 28 from ..."
+_NUMBER = re.compile(r"(?:errno:|errcode:|error) (\d+)", re.IGNORECASE)
+
+
 def database_reason(error: BaseException) -> str | None:
     """Return why a database refused, without a word of the driver's text; None when nothing known says it."""
     chain = list(causes(error))
@@ -104,14 +124,24 @@ def is_missing_table(error: BaseException) -> bool:
 def _coded(error: BaseException) -> str | None:
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if isinstance(state, str):
+        if state == "42501" and "read-only file system" in str(error).lower():
+            return READ_ONLY_DISK
         return _BY_SQLSTATE.get(state) or (LOST if state.startswith("08") else None)
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(code, int):
         missing = NO_TABLE if "no such table" in str(error) else None
         return _BY_SQLITE.get(code & 0xFF) or missing  # the low byte is the primary code
-    if error.args and isinstance(error.args[0], int) and not isinstance(error, OSError):
-        return _BY_MYSQL.get(error.args[0])
+    if isinstance(error, OSError):
+        return _BY_SYSTEM.get(error.errno or 0)
+    if error.args and isinstance(error.args[0], int):
+        return _by_mysql(error.args[0], error)
     return None
+
+
+def _by_mysql(code: int, error: BaseException) -> str | None:
+    if code in _MYSQL_FILES and (number := _NUMBER.search(str(error.args[1:]))):
+        return _BY_SYSTEM.get(int(number[1]))
+    return _BY_MYSQL.get(code)
 
 
 def _told(error: BaseException) -> str | None:

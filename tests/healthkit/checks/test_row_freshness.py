@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from healthkit.checks.sqlalchemy import RowFreshness, epoch
+from healthkit.checks.sql_freshness import epoch
+from healthkit.checks.sqlalchemy import RowFreshness
 from healthkit.errors import ConfigurationError, Fail
 from healthkit.status import Status
 from tests.healthkit.checks.support import Watched
@@ -139,16 +141,42 @@ def test_an_async_engine_makes_an_async_check(postgres_url: str) -> None:
     ("2026-03-01 13:00:00+01:00", NOON),
     (date(2026, 3, 1), NOON - 12 * HOUR),
     (NOON, NOON),
+    (int(NOON), NOON),
+    (Decimal(int(NOON)), NOON),
     (str(NOON), NOON),
+    (int(NOON * 1000), NOON),
+    (int(NOON * 1e6), NOON),
+    (int(NOON * 1e9), NOON),
 ])  # fmt: skip
 def test_many_shapes_of_a_timestamp_are_understood(value: Any, expected: float) -> None:
     assert epoch(value) == expected
 
 
-@pytest.mark.parametrize("value", ["soon", b"\xff", object()])
+@pytest.mark.parametrize("value", ["soon", b"\xff", object(), float("nan"), float("-inf"), "nan", True])
 def test_what_is_no_timestamp_is_refused(value: Any) -> None:
     with pytest.raises(Fail, match="not a timestamp"):
         epoch(value)
+
+
+def test_a_value_without_a_zone_was_written_in_the_zone_that_is_named(watch: Any) -> None:
+    local = "SELECT '2026-03-01 12:30:00'"  # in Berlin half an hour before noon in UTC
+    assert watch(local, timezone="Europe/Berlin")().value == HOUR / 2
+    assert watch("SELECT '2026-03-01T11:30:00+00:00'", timezone="Europe/Berlin")().value == HOUR / 2
+
+
+@pytest.mark.parametrize("zone", ["Berlin/Europe", "", "../etc/passwd", 42])
+def test_a_zone_that_is_none_is_refused_at_start(zone: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is not a time zone"):
+        RowFreshness("SELECT 1", "sqlite://", max_age=1, timezone=zone)
+
+
+def test_a_stale_row_costs_no_new_connection_at_each_run(postgres_url: str) -> None:
+    probe = RowFreshness("SELECT 0", postgres_url, max_age=1)
+    assert [probe().status for _ in range(2)] == [Status.FAIL] * 2
+    first = probe._link._raw
+    probe()
+    assert probe._link._raw is first
+    probe.close()
 
 
 @pytest.mark.parametrize("source", [None, 42, object()])

@@ -252,7 +252,9 @@ def test_a_frozen_server_fails_within_the_timeout_and_heals_with_nothing_leaked(
     finally:
         guarded.resume()
     wait_for(watched.passes, what="recovery")
-    assert not [record for record in caplog.records if record.name.startswith("psycopg")]  # no cancel was tried
+    assert not [
+        record for record in caplog.records if record.name.startswith("psycopg")
+    ]  # no cancel was tried
     wait_for(lambda: open_descriptors() <= descriptors, what="the release of every descriptor")
     with psycopg.connect(guarded.url.replace("+psycopg", ""), autocommit=True) as admin:
         wait_for(lambda: backends(admin) == 1, what="the end of the cut connections")

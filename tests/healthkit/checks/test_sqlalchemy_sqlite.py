@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from healthkit.checks.sqlalchemy import FORGOTTEN, DatabaseWrite
+from healthkit.checks.sql_write import FORGOTTEN
+from healthkit.checks.sqlalchemy import DatabaseWrite
 from healthkit.errors import ConfigurationError, Fail
 from healthkit.status import Status
 from tests.healthkit.checks.support import SECRET, Watched, assert_no_secret
