@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from redis import exceptions as errors
+
 MOST_WORKERS = 1_000  # read at once; more than that are counted only
 REGISTRIES = ("wip", "failed", "deferred", "scheduled")
 BEAT_FIELD = "healthkit_beat"  # seconds until the next sign, promised by healthkit.workers.rq's workers
-_WORKER_FIELDS = ("last_heartbeat", "state", "death", BEAT_FIELD, "current_job")
+_COUNTS = ("successful_job_count", "failed_job_count")
+_WORKER_FIELDS = ("last_heartbeat", "state", "death", BEAT_FIELD, "current_job", *_COUNTS)
 _JOB_FIELDS = ("enqueued_at", "started_at", "timeout", "description")
 
 try:
@@ -52,6 +55,7 @@ class Worker:
     is_busy: bool
     beat: float | None = None
     jobs: tuple[Job, ...] = ()
+    done: int = 0  # jobs ended, well or badly
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +138,27 @@ def _read_jobs(client: Any, ids: Sequence[str]) -> dict[str, Job]:
         return {job: _job(job, fields) for job, fields in zip(ids, pipe.execute(), strict=True)}
 
 
+def connected_names(client: Any) -> frozenset[str] | None:
+    """Return the names of Redis's clients (an RQ worker's is its own); None where Redis does not tell.
+
+    Raises redis-py's errors but for a refusal.
+    """
+    try:
+        return frozenset(text_of(row.get("name")) for row in client.client_list() if isinstance(row, dict))
+    except errors.ResponseError:
+        return None
+
+
 class _Record:
     """A worker's raw fields."""
 
     def __init__(self, key: str, fields: Sequence[Any], ttl: int, executions: set[Any]) -> None:
-        beat, state, death, promise, current = fields
+        beat, state, death, promise, current, *counts = fields
         self.key = key
         self.last_beat = epoch_of(beat)
         self.is_live = self.last_beat is not None and death is None
         self._state, self._ttl, self._promise = text_of(state), ttl, _number(promise)
+        self._done = sum(int(_number(one) or 0) for one in counts)
         self.job_ids = sorted(
             {text_of(one).rpartition(":")[0] for one in executions} or {text_of(current)} - {""}
         )
@@ -155,6 +171,7 @@ class _Record:
             is_busy=self._state == "busy",
             beat=self._promise,
             jobs=tuple(jobs[job] for job in self.job_ids),
+            done=self._done,
         )
 
 
@@ -175,6 +192,7 @@ def _job(job: str, fields: Sequence[Any]) -> Job:
 
 
 def text_of(value: Any) -> str:
+    """Return what Redis keeps as text; nothing as the empty text."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
 
 
