@@ -21,6 +21,8 @@ from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from healthkit.checks.unobserved import unobserved
+
 CHUNK = 16_384
 
 _here = threading.local()  # `.deadline` is that of the exchange this thread is in
@@ -117,7 +119,7 @@ def exchange(
     a time.
     """
     began, body = clock(), bytearray()
-    with deadline:
+    with deadline, unobserved():
         try:
             with session.request(
                 method, url, headers=dict(headers), auth=auth, timeout=deadline.limit, stream=True

@@ -13,6 +13,7 @@ import pytest
 import requests
 import urllib3
 
+from healthkit.checks.http import ThirdPartyAPI
 from healthkit.checks.outbound import OutboundCalls
 from healthkit.errors import ConfigurationError
 from healthkit.health import Health
@@ -156,6 +157,12 @@ def test_further_statuses_can_count_as_failures(server: RecordingServer) -> None
         by_requests(server.url)
 
     assert only(calls).details["last_failure"] == "status 401"
+
+
+def test_our_own_probes_are_not_the_apps_calls(calls: OutboundCalls, server: RecordingServer) -> None:
+    ThirdPartyAPI("payments", server.url)()
+    assert by_requests(server.url) == 200
+    assert only(calls).details["calls"] == 1
 
 
 def test_retries_inside_urllib3_are_one_call(calls: OutboundCalls, server: RecordingServer) -> None:
