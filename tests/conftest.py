@@ -9,11 +9,16 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 import redis as redis_library
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from examples.servers import PostgresServer, RedisServer
 
 _numbers = itertools.count(1)
+
+# A loaded machine is no reason to fail: neither a deadline an example nor a complaint that inputs come slowly.
+settings.register_profile("healthkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("healthkit")
 
 
 @pytest.fixture(scope="session")

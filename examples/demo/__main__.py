@@ -85,7 +85,7 @@ class Demo:
             faults.Flood(self.redis_url, QUEUE),
             faults.Outage(self.urls["payments"]),
             faults.Held(self.folder / "invoices.lock"),
-            faults.Frozen("missed-job", missed, self.programs, "cron"),
+            faults.Frozen("missed-job", missed, self.programs, "cron", alone=True),
         ]
         return {fault.name: fault for fault in table}
 

