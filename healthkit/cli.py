@@ -14,6 +14,7 @@ from healthkit.errors import ConfigurationError
 COMMANDS = {
     "ping": ("healthkit.commands.ping", "send one ping: success, start, fail, log or an exit code"),
     "exec": ("healthkit.commands.exec", "run a command and tell how it went; the command notices nothing"),
+    "check": ("healthkit.commands.check", "run an app's checks once, for containers and CI"),
     "demo": ("healthkit.commands.demo", "break and heal the running demo"),
 }
 

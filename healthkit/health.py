@@ -205,7 +205,7 @@ class Health(Catalogue):
         if delay:
             runner.hold(delay)
         if runner.check.every is not None:
-            self._schedule(delay, runner.refresh)
+            self._schedule(delay, runner.turn)
 
     def _schedule(self, delay: float, job: Job) -> None:
         try:

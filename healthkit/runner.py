@@ -24,7 +24,6 @@ from healthkit.flight import Flight, attempt, cancel_on
 from healthkit.forks import survive
 from healthkit.model import Check, Reading
 from healthkit.outcomes import describe, failed, from_error, from_return, where
-from healthkit.scheduler import scheduler
 from healthkit.snapshot import Snapshot
 from healthkit.status import Status
 
@@ -67,6 +66,7 @@ class Runner:
         self._carrier: Carrier | None = None
         self._helper: Carrier | None = None  # carries abort() while the carrier is taken
         self._aborting = False
+        self._next_run: float | None = None  # monotonic seconds, for one that runs in the background
         self.snapshot.forget()
         if self._isolated is not None:
             self._isolated.forget()
@@ -138,15 +138,22 @@ class Runner:
         if not waits:
             callback()
 
-    def refresh(self) -> float | None:
-        """Run the check anew, and have it judged at its timeout; return the seconds to the next run."""
-        found = self.begin(anew=True)
-        if isinstance(found, Flight):
-            scheduler.after(max(0.0, self.time_left(found)), partial(self._settle_unasked, found))
-        return self.check.every
+    def turn(self) -> float:
+        """Do what is due in the background, for the scheduler; return the seconds until there is more to do.
 
-    def _settle_unasked(self, flight: Flight) -> None:
-        self.settle(flight)
+        That is a run each `every` seconds, and the judgement of one that is over its timeout.
+        """
+        now, every = self._monotonic(), self.check.every or 0.0
+        if self._next_run is None or now >= self._next_run:
+            self.begin(anew=self._next_run is not None)  # the first caller may have been quicker
+            missed = self._next_run is None or now - self._next_run >= every
+            self._next_run = now + every if missed else (self._next_run or now) + every
+        flight = self._flight
+        left = every if flight is None else self.time_left(flight)
+        if flight is not None and left <= 0:
+            self.settle(flight)
+            left = every
+        return max(0.0, min(left, self._next_run - now))
 
     def _failures(self, flight: Flight) -> int:
         """Return what a failed flight counts as: one, and one more for each further timeout that it hangs."""

@@ -56,7 +56,7 @@ class Scheduler:
     def _add(self, due: float, reference: Callable[[], Job | None]) -> None:
         with self._wake:
             heapq.heappush(self._jobs, (due, next(self._numbers), reference))
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 thread = threading.Thread(target=self._run, name="healthkit scheduler", daemon=True)
                 thread.start()
                 self._thread = thread
@@ -85,7 +85,7 @@ def _call(reference: Callable[[], Job | None]) -> float | None:
         return None
     try:
         return job()
-    except Exception as error:  # noqa: BLE001 - the loop must survive, or every check would go stale
+    except BaseException as error:  # noqa: BLE001 - the loop must survive, or every check would go stale
         log.error("a scheduled job failed, and is tried again: %s", where(error))
         return 1.0
 

@@ -95,7 +95,7 @@ def test_a_hung_check_fails_at_its_timeout_then_at_once_and_costs_one_thread(gat
     start = time.monotonic()
     later = [one(hung) for _ in range(50)]
     assert time.monotonic() - start < 0.2
-    assert all(reading.output.startswith("still running for 0.2") for reading in later)
+    assert all(reading.output.startswith("still running for") for reading in later)
     assert threads_of() == 1
     assert gate.calls == 1
 
