@@ -47,6 +47,7 @@ class ServerConfig:
     public_url: str = ""
     database: str = field(default="sqlite:///checker.db", repr=False)
     admin_token: str = field(default="", repr=False)
+    read_only_token: str = field(default="", repr=False)  # for reading the API and the dashboard alone
     ping_key: str = field(default="", repr=False)
     open_slugs: bool = False  # whether `/api/ping/<slug>` needs no key
     log_level: str = "info"
@@ -162,6 +163,7 @@ def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerCo
         public_url=config_monitors.url(section, "public_url", required=False).rstrip("/"),
         database=_database(section, path),
         admin_token=section.text("admin_token").strip(),
+        read_only_token=section.text("read_only_token").strip(),
         ping_key=_ping_key(section),
         open_slugs=section.flag("open_slugs", False),
         log_level=section.text("log_level", "info").lower(),
@@ -169,6 +171,8 @@ def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerCo
     )
     if server.log_level not in LOG_LEVELS:
         section.problem("log_level", f'"log_level" must be one of {", ".join(LOG_LEVELS)}')
+    if server.read_only_token and server.read_only_token == server.admin_token:
+        section.problem("read_only_token", '"read_only_token" must not be the same as "admin_token"')
     section.close()
     return server
 

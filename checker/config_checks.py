@@ -26,6 +26,7 @@ def check(
     _once(source, "name", ((path, spec.name) for path, spec in monitors))
     names = Counter(spec.name for _, spec in monitors)
     _once(source, "slug", ((path, spec.slug) for path, spec in monitors if names[spec.name] == 1))
+    _once_token(source, [*_placed("heartbeat", heartbeats)])
     _once(source, "name", ((("channel", index), each.name) for index, each in enumerate(channels)))
     _once(source, "name", ((("maintenance", index), each.name) for index, each in enumerate(windows)))
     by_name = {spec.name: spec for _, spec in monitors if spec.name}
@@ -47,8 +48,10 @@ def doubt(
 ) -> None:
     """Write down what is doubtful about the whole."""
     if not admin_token:
-        who = "anyone on this machine" if is_local(host) else f"anyone who reaches {host}"
-        source.warn(("server", "admin_token"), f'server: "admin_token" is not set: {who} may use the API')
+        text = "anyone on this machine may read the API, and nobody may change anything"
+        if not is_local(host):
+            text = f"the dashboard and the API refuse everybody, as {host} is open to others"
+        source.warn(("server", "admin_token"), f'server: "admin_token" is not set: {text}')
     if heartbeats and not ping_key:
         source.warn(
             ("server", "ping_key"),
@@ -80,6 +83,17 @@ def _once(source: Source, what: str, found: Iterable[tuple[KeyPath, str]]) -> No
             text = f'the {what} "{value}" is taken already, in line {line}; choose another name'
             source.problem((*path, "name"), f"{path[0]} #{int(path[1]) + 1}: {text}")
         first.setdefault(value, path)
+
+
+def _once_token(source: Source, heartbeats: Sequence[tuple[KeyPath, MonitorSpec]]) -> None:
+    """Write down each token that two heartbeats have; it is a secret and stands in no message."""
+    first: dict[str, str] = {}
+    for path, spec in heartbeats:
+        token = spec.token or spec.push_token
+        if token and token in first:
+            text = f'its "token" is that of "{first[token]}" too: a ping would not tell whose it is'
+            source.problem((*path, "token"), f"{_label(path, spec.name)}: {text}")
+        first.setdefault(token, spec.name)
 
 
 def _check_channels(source: Source, path: KeyPath, spec: MonitorSpec, known: set[str]) -> None:

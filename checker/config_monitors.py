@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from checker.config_section import Section, nearest
 from checker.maintenance import MaintenanceSpec
-from checker.model import ChannelSpec, Kind, MonitorSpec
+from checker.model import ChannelSpec, Kind, MonitorSpec, PingRules
 from checker.schedule import (
     Every,
     Schedule,
@@ -32,6 +32,8 @@ LONGEST_GRACE = 3600.0  # of the default
 ENDPOINT_FAIL_AFTER = 2  # one lost look is a blip
 _REFERENCE = 1_767_225_600.0  # 2026-01-01: where periods are measured, so that a file always means the same
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TOKEN = re.compile(r"[-A-Za-z0-9_]{8,200}")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -55,15 +57,20 @@ def heartbeat(section: Section) -> MonitorSpec:
     """Return what a `[[heartbeat]]` means; its grace is one period unless it says so, and at most an hour."""
     name = _name(section)
     schedule = _schedule(section, "every", "schedule", "oncalendar")
+    token, push_token = _token(section)
     spec = MonitorSpec(
         kind=Kind.HEARTBEAT,
         name=name,
         slug=slug(name),
+        token=token,
+        push_token=push_token,
         schedule=schedule,
         grace=section.duration("grace", min(longest_gap(schedule), LONGEST_GRACE)),
         max_runtime=section.duration("max_runtime", None, least=0.001),
         min_runtime=section.duration("min_runtime", None, least=0.001),
         stalled_after=section.duration("stalled_after", None, least=0.001),
+        rules=_rules(section),
+        manual_resume=section.flag("manual_resume", False),
         **_common(section, fail_after=1),
     )
     if len(spec.slug) > SLUG_CHARACTERS:
@@ -169,6 +176,39 @@ def _name(section: Section) -> str:
             "name", '"name" must hold no "/" (it parts endpoint and component) and no control character'
         )
     return name
+
+
+def _token(section: Section) -> tuple[str, str]:
+    """Return a heartbeat's own token: as the uuid of its ping URL, or as another product's opaque one."""
+    value = section.text("token").strip()
+    if _UUID.fullmatch(value.lower()):
+        return value.lower(), ""
+    if value and not _TOKEN.fullmatch(value):
+        section.problem(
+            "token",
+            '"token" stands in URLs: use 8 to 200 letters, digits, "-" and "_", or leave it out',
+        )
+    return "", value
+
+
+def _rules(section: Section) -> PingRules | None:
+    """Return which pings count as what; None where all count as what they say."""
+    rules = PingRules(
+        methods=section.text("methods").strip(),
+        start_kw=section.text("start_kw"),
+        success_kw=section.text("success_kw"),
+        failure_kw=section.text("failure_kw"),
+        filter_http_body=section.flag("filter_http_body", False),
+        filter_default_fail=section.flag("filter_default_fail", False),
+    )
+    if rules.methods not in ("", "POST"):
+        section.problem("methods", '"methods" must be "POST", or left out: then every method counts')
+    words = (rules.start_kw, rules.success_kw, rules.failure_kw)
+    if any(words) and not rules.filter_http_body:
+        section.warn("filter_http_body", 'keywords do nothing without "filter_http_body = true"')
+    elif rules.filter_http_body and not any(words):
+        section.warn("filter_http_body", '"filter_http_body" has no keyword to look for: no ping will count')
+    return None if rules == PingRules() else rules
 
 
 def _schedule(section: Section, *keys: str) -> Schedule | None:

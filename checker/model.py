@@ -50,10 +50,30 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PingRules:
+    """Which pings count, and as what; the names and the meaning are those of Healthchecks.
+
+    With `methods` "POST" others are ignored. With `filter_http_body` the body decides: a keyword (any of a
+    comma-separated list) makes it fail, success or start, in this order; without one it is ignored, or a
+    failure where `filter_default_fail`. `filter_subject` and `filter_body` speak of e-mail: kept, not used.
+    """
+
+    methods: str = ""
+    start_kw: str = ""
+    success_kw: str = ""
+    failure_kw: str = ""
+    filter_subject: bool = False
+    filter_body: bool = False
+    filter_http_body: bool = False
+    filter_default_fail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorSpec:
     """A monitor's configuration. It never grows a failure counter: what happens is `MonitorState`.
 
-    `full_name` of a component is `endpoint/name:measurement`. `slug` is unique among heartbeats.
+    `full_name` of a component is `endpoint/name:measurement`. `slug` is unique among heartbeats,
+    but for those that the API made.
     `token` is the uuid of a heartbeat's ping URL. `source` tells whose it is: "file", "api" or "auto".
     """
 
@@ -80,6 +100,10 @@ class MonitorSpec:
     max_runtime: float | None = None
     min_runtime: float | None = None
     stalled_after: float | None = None
+    rules: PingRules | None = None  # None: every ping counts as what it says
+    manual_resume: bool = False  # whether a paused one stays paused when pinged
+    push_token: str = field(default="", repr=False)  # an opaque token that other products' clients ping with
+    title: str | None = None  # what the API calls it where its name is taken, or no name of ours
 
     @property
     def full_name(self) -> str:
@@ -111,7 +135,7 @@ class MonitorState:
     due_at: float | None = None  # when the next sign is expected (up -> grace)
     deadline: float | None = None  # when `advance` wants a `Deadline` next: the least of all that can pass
     # endpoints and components
-    value: Any = None
+    value: Any = None  # of heartbeats: the last `metrics` of a ping, name -> number
     unit: str | None = None
     latency: float | None = None
     warnings: int = 0  # consecutive looks that did not pass: warn or fail
@@ -151,6 +175,8 @@ class Ping:
     method: str = "GET"
     user_agent: str = ""
     remote: str = ""
+    duration: float | None = None  # how long it says it took; a start that we saw counts more
+    metrics: Mapping[str, float] = field(default_factory=lambda: NOTHING)
 
 
 class Verdict(StrEnum):

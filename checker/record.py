@@ -306,8 +306,10 @@ class _Fold:
 
 
 def _duration(ping: Ping, before: MonitorState, after: MonitorState) -> float | None:
-    """Return how long the run took that this ping ended, in seconds; None where it ended none."""
-    return after.last_duration if ping.kind in _ENDS and len(after.runs) < len(before.runs) else None
+    """Return how long the run took that this ping ended, in seconds; None where nobody knows."""
+    if ping.kind not in _ENDS:
+        return None
+    return after.last_duration if len(after.runs) < len(before.runs) else ping.duration
 
 
 def _turned(before: MonitorState, after: MonitorState) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha1
 from types import MappingProxyType
 
 from checker.model import Kind, MonitorSpec
@@ -19,6 +20,8 @@ class _Index:
     names: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     slugs: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, set[int]] = field(default_factory=dict)  # slugs that several have
+    unique_keys: dict[str, int] | None = None  # made when somebody asks: a hash a heartbeat
     components: dict[int, dict[str, int]] = field(default_factory=dict)
     parents: dict[int, int] = field(default_factory=dict)
     dependents: dict[str, set[int]] = field(default_factory=dict)
@@ -31,12 +34,56 @@ class _Index:
         if monitor.parent_id is not None:
             self.components.setdefault(monitor.parent_id, {})[spec.name] = monitor_id
             self.parents[monitor_id] = monitor.parent_id
-        if spec.token:
-            self.tokens[spec.token] = monitor_id
+        for token in (spec.token, spec.push_token):
+            if token:
+                self.tokens[token] = monitor_id
+        if self.unique_keys is not None and spec.token:
+            self.unique_keys[unique_key(spec.token)] = monitor_id
         if spec.kind is Kind.HEARTBEAT and spec.slug:
-            self.slugs[spec.slug] = monitor_id
+            self._add_slug(spec.slug, monitor_id)
         for name in spec.depends_on:
             self.dependents.setdefault(name, set()).add(monitor_id)
+
+    def forget(self, monitor_id: int) -> None:
+        """Forget what a monitor is found by, not what another one is; it stays known by its id."""
+        spec = self.specs.get(monitor_id)
+        if spec is None:
+            return
+        found: list[tuple[dict[str, int], str]] = [
+            (self.names, spec.full_name),
+            (self.tokens, spec.token),
+            (self.tokens, spec.push_token),
+        ]
+        if self.unique_keys is not None and spec.token:
+            found.append((self.unique_keys, unique_key(spec.token)))
+        for index, key in found:
+            if index.get(key) == monitor_id:
+                del index[key]
+        if spec.kind is Kind.HEARTBEAT:
+            self._discard_slug(spec.slug, monitor_id)
+        for name in spec.depends_on:
+            self.dependents.get(name, set()).discard(monitor_id)
+
+    def _add_slug(self, slug: str, monitor_id: int) -> None:
+        sharing = self.shared.get(slug) or ({self.slugs[slug]} if slug in self.slugs else set())
+        sharing = sharing | {monitor_id}
+        if len(sharing) == 1:
+            self.slugs[slug] = monitor_id
+        else:
+            self.shared[slug] = sharing
+            self.slugs.pop(slug, None)
+
+    def _discard_slug(self, slug: str, monitor_id: int) -> None:
+        left = self.shared.pop(slug, set()) - {monitor_id}
+        if self.slugs.get(slug) == monitor_id:
+            del self.slugs[slug]
+        for each in left:
+            self._add_slug(slug, each)
+
+
+def unique_key(token: str) -> str:
+    """Return what Healthchecks calls a check's unique key: a name that does not tell its ping URL."""
+    return sha1(token.replace("-", "")[:16].encode(), usedforsecurity=False).hexdigest()
 
 
 class Registry:
@@ -59,12 +106,25 @@ class Registry:
         return self._index.specs.get(monitor_id)
 
     def by_token(self, token: str) -> tuple[int, MonitorSpec] | None:
-        """Return the heartbeat whose ping URL has this uuid (lower case, with dashes)."""
+        """Return the heartbeat with this uuid (lower case, with dashes), or this token of its own."""
         return self._known(self._index.tokens.get(token))
 
     def by_slug(self, slug: str) -> tuple[int, MonitorSpec] | None:
-        """Return the heartbeat with this slug."""
+        """Return the heartbeat with this slug; None also where several have it."""
         return self._known(self._index.slugs.get(slug))
+
+    def is_ambiguous(self, slug: str) -> bool:
+        """Tell whether several heartbeats have this slug: the API may make such ones."""
+        return slug in self._index.shared
+
+    def by_unique_key(self, key: str) -> tuple[int, MonitorSpec] | None:
+        """Return the heartbeat with this unique key, see `unique_key`."""
+        index = self._index
+        if index.unique_keys is None:
+            index.unique_keys = {
+                unique_key(spec.token): each for each, spec in index.specs.items() if spec.token
+            }
+        return self._known(index.unique_keys.get(key))
 
     def full_name(self, name: str) -> int | None:
         """Return the id of the monitor with this full name, such as `shop` or `shop/database:write`."""
@@ -108,6 +168,8 @@ class Registry:
         present = self.by_slug(slug)
         if present is not None:
             return (*present, False)
+        if self.is_ambiguous(slug):
+            raise LookupError(f"heartbeat {slug!r}: several monitors have this slug")
         made, new = await self._store.write(lambda conn: monitors.create_heartbeat(conn, slug, now))
         self.add(made)
         return made.id, made.spec, new
@@ -115,6 +177,16 @@ class Registry:
     def add(self, monitor: Monitor) -> None:
         """Take in a monitor that was committed just now."""
         self._index.add(monitor)
+
+    def put(self, monitor: Monitor) -> None:
+        """Take in a monitor that was changed just now, in the place of what it was."""
+        self._index.forget(monitor.id)  # the recorder's thread finds it by its id at any moment
+        self._index.add(monitor)
+
+    def discard(self, monitor_id: int) -> None:
+        """Let go of a heartbeat that was deleted just now."""
+        self._index.forget(monitor_id)
+        self._index.specs.pop(monitor_id, None)
 
     def _fill(self, found: Iterable[Monitor]) -> None:
         index = _Index()

@@ -18,17 +18,21 @@ from checker.rules.transition import Step, change
 
 
 def on_ping(spec: MonitorSpec, state: MonitorState, ping: Ping, now: float) -> Step:
-    """Return what a ping makes of the state; a paused monitor wakes up with a success or a start."""
+    """Return what a ping makes of the state; a paused one wakes up with a success or a start."""
     at = min(ping.at, now) if math.isfinite(ping.at) else now
     jumped = state.last_seen is not None and state.last_seen > now
     in_order = jumped or state.last_seen is None or at >= state.last_seen
     seen = replace(state, pings=state.pings + 1, last_seen=at if in_order else state.last_seen)
     if ping.kind is PingKind.IGNORED:
         return seen, ()
-    if state.state is State.PAUSED and ping.kind not in (PingKind.SUCCESS, PingKind.START):
+    if state.state is State.PAUSED and (
+        spec.manual_resume or ping.kind not in (PingKind.SUCCESS, PingKind.START)
+    ):
         return seen, ()
     if in_order:
         seen = progress.counted(seen, ping, at)
+        if ping.metrics:
+            seen = replace(seen, value=dict(ping.metrics))
     if ping.kind is PingKind.LOG:
         return _told(spec, state, _moving_again(state, seen), ping, now)
     if ping.kind is PingKind.START:
@@ -142,7 +146,7 @@ def _ended(
 ) -> Step:
     """Return what the end of a run, or a bare sign of life, makes of the state."""
     started, going_on = runs.end(seen.runs, ping.rid)
-    duration = None if started is None else max(0.0, at - started)
+    duration = ping.duration if started is None else max(0.0, at - started)
     due = due_after(spec, at)
     late = not jumped and at < max(_or_never(old.last_good), _or_never(old.last_failure))
     going_on = runs.forget(spec, old, going_on, at, due)

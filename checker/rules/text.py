@@ -37,7 +37,7 @@ def plain(value: Any) -> Any:
 
 
 def output(body: bytes) -> str:
-    """Return the last lines of a ping's body; of a JSON body, those of its `output`."""
+    """Return the last lines of a ping's body; of a JSON body, those of its `output` (PulseMon: `body`)."""
     text = body.decode("utf-8", "replace")
     if text.lstrip()[:1] == "{":
         text = _json_output(text)
@@ -70,5 +70,7 @@ def _json_output(text: str) -> str:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    found = document.get("output", "") if isinstance(document, dict) else text
+    if not isinstance(document, dict):
+        return text
+    found = document.get("output", document.get("body", ""))
     return found if isinstance(found, str) else ""

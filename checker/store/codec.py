@@ -6,6 +6,7 @@ import json
 import math
 import operator
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
 from checker.model import (
@@ -19,6 +20,7 @@ from checker.model import (
     MonitorSpec,
     MonitorState,
     Notification,
+    PingRules,
     Severity,
     State,
 )
@@ -104,8 +106,12 @@ _SPEC_DEFAULTS: dict[str, Any] = {
     "max_runtime": None,
     "min_runtime": None,
     "stalled_after": None,
+    "manual_resume": False,
+    "push_token": "",
+    "title": None,
 }
 _TUPLES = ("tags", "channels", "depends_on")
+_RULES = frozenset(field.name for field in fields(PingRules))
 
 
 def spec_to(spec: MonitorSpec) -> dict[str, Any]:
@@ -116,6 +122,8 @@ def spec_to(spec: MonitorSpec) -> dict[str, Any]:
     data.update({name: list(data[name]) for name in _TUPLES if data.get(name) is not None})
     if spec.schedule is not None:
         data["schedule"] = schedule_to(spec.schedule)
+    if spec.rules is not None:
+        data["rules"] = asdict(spec.rules)
     return data
 
 
@@ -126,6 +134,7 @@ def spec_of(
     known = {key: value for key, value in data.items() if key in _SPEC_DEFAULTS}
     known.update({key: tuple(known[key]) for key in _TUPLES if known.get(key) is not None})
     schedule = schedule_of(data["schedule"]) if data.get("schedule") else None
+    rules = {key: value for key, value in (data.get("rules") or {}).items() if key in _RULES}
     return MonitorSpec(
         kind=Kind(kind),
         name=name,
@@ -134,6 +143,7 @@ def spec_of(
         parent=parent,
         source=source,
         schedule=schedule,
+        rules=PingRules(**rules) if rules else None,
         **known,
     )
 

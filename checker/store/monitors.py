@@ -104,11 +104,12 @@ def sync(conn: Connection, specs: Sequence[MonitorSpec], now: float) -> Synced:
     the file now names them.
     """
     names = {(str(spec.kind), spec.name): spec for spec in specs}
+    _free_tokens(conn, specs)
     rows = {
         (row.kind, row.name): row
         for row in conn.execute(select(monitor).where(monitor.c.parent_id.is_(None)).with_for_update())
     }
-    removed = _remove(conn, [row for key, row in rows.items() if _is_to_go(row, key in names, specs)], now)
+    removed = remove(conn, [row for key, row in rows.items() if _is_to_go(row, key in names, specs)], now)
     told: dict[str, list[str]] = {"added": [], "changed": [], "revived": []}
     for key, spec in names.items():
         what = _put(conn, rows.get(key), spec, now)
@@ -130,7 +131,7 @@ def create_heartbeat(conn: Connection, slug: str, now: float) -> tuple[Monitor, 
         if gone is not None:
             _put(conn, gone, spec, now)
             return Monitor(gone.id, replace(spec, token=gone.token or spec.token)), True
-        made = _insert(conn, spec, None, now)
+        made = insert(conn, spec, None, now)
         if made is not None:
             return Monitor(made, spec), True
         present = _live_slug(conn, slug)  # another node was faster
@@ -144,7 +145,7 @@ def ensure_components(conn: Connection, endpoint: Monitor, keys: Sequence[str], 
     made = []
     for key in sorted(keys):
         spec = component_spec(endpoint.spec, key)
-        found = _insert(conn, spec, endpoint.id, now)
+        found = insert(conn, spec, endpoint.id, now)
         if found is None:
             found = _component(conn, endpoint.id, key)
         made.append(Monitor(found, spec, endpoint.id))
@@ -167,6 +168,20 @@ def _monitor(row: Any, parents: Mapping[int, Monitor]) -> Monitor:
     return Monitor(row.id, spec, row.parent_id, row.removed_at)
 
 
+def _free_tokens(conn: Connection, specs: Sequence[MonitorSpec]) -> None:
+    """Give a new token to whoever has one that the file now gives to another: a token is one heartbeat's."""
+    wanted = {spec.token: spec.name for spec in specs if spec.token}
+    if not wanted:
+        return
+    held = conn.execute(
+        select(monitor.c.id, monitor.c.name, monitor.c.token).where(monitor.c.token.in_(wanted))
+    )
+    for row in held.all():
+        if wanted[row.token] != row.name:
+            fresh = str(uuid.uuid4())
+            conn.execute(monitor.update().where(monitor.c.id == row.id).values(token=fresh))
+
+
 def _is_to_go(row: Any, named: bool, specs: Sequence[MonitorSpec]) -> bool:
     """Tell whether a live row goes: no longer in the file, or in the way of a slug that the file wants."""
     if named or row.removed_at is not None:
@@ -181,7 +196,7 @@ def _is_to_go(row: Any, named: bool, specs: Sequence[MonitorSpec]) -> bool:
 def _put(conn: Connection, row: Any, spec: MonitorSpec, now: float) -> str:
     """Make one row say what `spec` says; return what was done ("" where nothing had to be)."""
     if row is None:
-        _insert(conn, spec if spec.token or spec.kind is not Kind.HEARTBEAT else _with_token(spec), None, now)
+        insert(conn, spec if spec.token or spec.kind is not Kind.HEARTBEAT else _with_token(spec), None, now)
         return "added"
     token = spec.token or row.token or (str(uuid.uuid4()) if spec.kind is Kind.HEARTBEAT else None)
     values = {"slug": spec.slug, "token": token, "source": spec.source, "spec": codec.spec_to(spec)}
@@ -210,7 +225,7 @@ def _with_token(spec: MonitorSpec) -> MonitorSpec:
     return replace(spec, token=str(uuid.uuid4()))
 
 
-def _insert(conn: Connection, spec: MonitorSpec, parent_id: int | None, now: float) -> int | None:
+def insert(conn: Connection, spec: MonitorSpec, parent_id: int | None, now: float) -> int | None:
     """Insert a monitor in its initial state; return its id, or None where it (or its slug) is there."""
     columns = ("kind", "name", "parent_id", "slug", "token", "source", "spec", "created_at")
     marks = ", ".join([placeholder(conn)] * len(columns))
@@ -253,7 +268,9 @@ def _live_slug(conn: Connection, slug: str) -> Monitor | None:
     return None if row is None else _monitor(row, {})
 
 
-def _remove(conn: Connection, rows: Sequence[Any], now: float) -> tuple[str, ...]:
+def remove(
+    conn: Connection, rows: Sequence[Any], now: float, reason: str = "removed from the configuration"
+) -> tuple[str, ...]:
     """Mark monitors and their components as gone; pause them, so that their incidents let go of them."""
     if not rows:
         return ()
@@ -270,7 +287,6 @@ def _remove(conn: Connection, rows: Sequence[Any], now: float) -> tuple[str, ...
         f"UPDATE monitor SET removed_at = {mark} WHERE {among(conn, 'id')}", (now, *ids(conn, gone))
     )
     states = door.load_states(conn, gone, lock=True)
-    reason = "removed from the configuration"
     changes = [
         Change(
             at=now,

@@ -62,7 +62,10 @@ Index(
     postgresql_where=monitor.c.parent_id.is_not(None),
 )
 # One heartbeat a slug: what makes two concurrent `create=1` give one monitor. A removed one frees its slug.
-_live_heartbeat = (monitor.c.kind == "heartbeat") & monitor.c.removed_at.is_(None)
+# The API may make several with the same, or without one, as that of Healthchecks does.
+_live_heartbeat = (
+    (monitor.c.kind == "heartbeat") & monitor.c.removed_at.is_(None) & (monitor.c.source != "api")
+)
 Index(
     "uq_monitor_slug",
     monitor.c.slug,
@@ -227,6 +230,19 @@ channel_state = Table(
     Column("last_error_at", Double, nullable=True),
     Column("last_error", Text, nullable=True),
 )
+
+maintenance = Table(
+    "maintenance",  # one-off windows, announced by the API; the recurring ones stand in the configuration
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("start", Double, nullable=False),
+    Column("end", Double, nullable=False),
+    Column("monitors", JSON, nullable=False),  # names or patterns
+    Column("description", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+Index("ix_maintenance_end", maintenance.c.end)
 
 lease = Table(
     "lease",

@@ -1,48 +1,72 @@
 """The ping receiver: raw ASGI in front of everything else, because it is the hot path and cheap to refuse.
 
-Wire-compatible with Healthchecks. A 200 is sent only once the ping is durable; where it cannot be, the answer
-is 503 with Retry-After. A wrong key or an unknown address costs no database work.
+Wire-compatible with Healthchecks, and with the URL shapes of a few others (`foreign.py`). A 200 is sent only
+once the ping is durable; where it cannot be, the answer is 503 with Retry-After. A wrong key or an unknown
+address costs no database work: whose a ping is, is looked up in dictionaries.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hmac
-import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from checker.model import MonitorSpec, Observation, Ping
 from checker.record import Overloaded, UnknownMonitorError
 from checker.store import StoreUnavailable
-from checker.web.ping_body import parse_body
+from checker.web import foreign
+from checker.web.ping_body import Body, parse_body
 from checker.web.ping_path import NOT_FOUND, Refusal, Target, parse_ping
+from checker.web.ping_request import (
+    BODY_LIMIT,
+    READ_DEADLINE,
+    READ_LIMIT,
+    App,
+    BodyError,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    read_body,
+    remote_of,
+    scheme_of,
+    text_of,
+)
+from checker.web.ping_rules import counted_as
+
+__all__ = [
+    "BODY_LIMIT",
+    "READ_LIMIT",
+    "App",
+    "Gate",
+    "Message",
+    "PingReceiver",
+    "Receive",
+    "Scope",
+    "Send",
+    "read_body",
+]
 
 logger = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-BODY_LIMIT = 100_000  # bytes kept, as on the hosted Healthchecks
-READ_LIMIT = 128 * 1024 * 1024  # bytes read and dropped before we stop listening
-READ_DEADLINE = 30.0  # seconds for the whole body
 RETRY_AFTER = 5  # seconds
+_NONE = Body()
 
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_JSON = (b"content-type", b"application/json")
 _HEADERS = [
-    (b"content-type", b"text/plain; charset=utf-8"),
     (b"access-control-allow-origin", b"*"),
     (b"cache-control", b"max-age=0, no-cache, no-store, must-revalidate, private"),
     (b"x-content-type-options", b"nosniff"),
 ]
 _LIMIT = (b"ping-body-limit", str(BODY_LIMIT).encode())
-_BODY_HEADERS = (b"content-length", b"transfer-encoding")
 _CLOSE = (b"connection", b"close")
 _RETRY = (b"retry-after", str(RETRY_AFTER).encode())
+
+Found = tuple[int, MonitorSpec]
 
 
 class Door(Protocol):
@@ -55,11 +79,14 @@ class Door(Protocol):
 class Directory(Protocol):
     """The part of `checker.registry.Registry` that the receiver needs."""
 
-    def by_token(self, token: str, /) -> tuple[int, MonitorSpec] | None:
-        """Return the heartbeat with that uuid."""
+    def by_token(self, token: str, /) -> Found | None:
+        """Return the heartbeat with that uuid, or that token of another product."""
 
-    def by_slug(self, slug: str, /) -> tuple[int, MonitorSpec] | None:
-        """Return the heartbeat with that slug."""
+    def by_slug(self, slug: str, /) -> Found | None:
+        """Return the one heartbeat with that slug."""
+
+    def is_ambiguous(self, slug: str, /) -> bool:
+        """Tell whether several heartbeats have that slug."""
 
     async def create_heartbeat(self, slug: str, now: float, /) -> tuple[int, MonitorSpec, bool]:
         """Return the heartbeat with that slug, and whether this call made it."""
@@ -83,19 +110,12 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a status, a text, and whether the connection ends with it."""
+    """What goes back: a status, a text (JSON where it says so), and whether the connection ends with it."""
 
     status: int
     text: str
     close: bool = False
-
-
-class BodyError(Exception):
-    """The body did not arrive: `gone` tells whether the client left, else it was too slow."""
-
-    def __init__(self, gone: bool) -> None:
-        super().__init__("the client left" if gone else "the body was too slow")
-        self.gone = gone
+    json: bool = False
 
 
 class PingReceiver:
@@ -120,11 +140,19 @@ class PingReceiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a ping, or let the app behind answer."""
-        if scope["type"] != "http" or not scope["path"].startswith(("/ping/", "/api/ping/")):
+        if scope["type"] != "http":
+            await self.behind(scope, receive, send)
+            return
+        path = scope["path"]
+        if path.startswith(("/ping/", "/api/ping/")):
+            answering = self._answer
+        elif path.startswith(foreign.PREFIXES):
+            answering = self._answer_foreign
+        else:
             await self.behind(scope, receive, send)
             return
         try:
-            answer = await self._answer(scope, receive)
+            answer = await answering(scope, receive)
         except BodyError as error:
             if error.gone:
                 return
@@ -135,33 +163,63 @@ class PingReceiver:
         target = parse_ping(scope["path"], scope["query_string"])
         if isinstance(target, Refusal):
             return Answer(target.status, target.text)
-        gate = self.gate()
-        if not gate.admits(target):
+        if not self.gate().admits(target):
             return Answer(NOT_FOUND.status, NOT_FOUND.text)
         found = self.registry.by_token(target.token) if target.token else self.registry.by_slug(target.slug)
-        if found is None and not target.create:
-            return Answer(NOT_FOUND.status, NOT_FOUND.text)
+        if found is None:
+            if target.slug and self.registry.is_ambiguous(target.slug):
+                return Answer(409, "ambiguous slug")
+            if not target.create:
+                return Answer(NOT_FOUND.status, NOT_FOUND.text)
         if target.fault:
             return Answer(400, target.fault)
         body, complete = await read_body(scope, receive, self.read_deadline)
-        return await self._record(target, found, body, complete, scope)
-
-    async def _record(
-        self,
-        target: Target,
-        found: tuple[int, MonitorSpec] | None,
-        body: bytes,
-        complete: bool,
-        scope: Scope,
-    ) -> Answer:
         now = self.clock()
+        answer = await self._record(found, target.slug, ping_of(target, body, scope, now), body, now)
+        if target.open and answer.status < 300:
+            answer = replace(answer, text=foreign.ok_json(), json=True)
+        return answer if complete else replace(answer, close=True)
+
+    async def _answer_foreign(self, scope: Scope, receive: Receive) -> Answer:
+        authorization = text_of(headers_of(scope).get(b"authorization", b""))
+        sign = foreign.read(scope["path"], scope["query_string"], scope["method"], authorization)
+        if isinstance(sign, Refusal):
+            return Answer(sign.status, sign.text, json=sign.json)
+        found = self._meant(sign)
+        if isinstance(found, Answer):
+            return found
+        body, complete = await read_body(scope, receive, self.read_deadline)
+        body = body or sign.said.encode("utf-8", "replace")
+        now = self.clock()
+        answer = await self._record(found, "", foreign_ping_of(sign, body, scope, now), body, now)
+        if sign.json:
+            text = foreign.ok_json(answer.text if answer.status >= 300 else "")
+            answer = replace(answer, text=text, json=True)
+        elif answer.status < 300:
+            answer = replace(answer, text="")
+        return answer if complete else replace(answer, close=True)
+
+    def _meant(self, sign: foreign.Sign) -> Found | Answer:
+        """Return the heartbeat that a foreign request is for, or what its product says without one."""
+        found = self.registry.by_token(sign.token)
+        if not sign.key:
+            return found or Answer(404, foreign.ok_json(foreign.KUMA_UNKNOWN), json=True)
+        if found is not None and foreign.is_meant(found[1], sign.key):
+            return found
+        if any(self.registry.by_slug(slug) for slug in foreign.slugs_of(sign.key)):
+            return Answer(401, "invalid token")
+        return Answer(NOT_FOUND.status, NOT_FOUND.text)
+
+    async def _record(self, found: Found | None, slug: str, ping: Ping, body: bytes, now: float) -> Answer:
         created = False
         try:
             if found is None:
-                monitor_id, spec, created = await self.registry.create_heartbeat(target.slug, now)
+                monitor_id, spec, created = await self.registry.create_heartbeat(slug, now)
             else:
                 monitor_id, spec = found
-            await self.door.record([(monitor_id, ping_of(target, body, scope, now))])
+            if spec.rules is not None:
+                ping = replace(ping, kind=counted_as(spec.rules, ping.kind, ping.method, body))
+            await self.door.record([(monitor_id, ping)])
         except UnknownMonitorError:  # removed while its body came in
             return Answer(NOT_FOUND.status, NOT_FOUND.text)
         except LookupError:  # another monitor has this name under another slug
@@ -171,55 +229,55 @@ class PingReceiver:
         except StoreUnavailable as error:
             logger.warning("a ping could not be kept, its sender was told to try again: %s", error)
             return Answer(503, "the store is unavailable, try again")
-        logger.debug("%s ping for %r", target.kind, spec.full_name)
-        return Answer(201, "Created", not complete) if created else Answer(200, "OK", not complete)
+        logger.debug("%s ping for %r", ping.kind, spec.full_name)
+        return Answer(201, "Created") if created else Answer(200, "OK")
 
 
 def ping_of(target: Target, body: bytes, scope: Scope, now: float) -> Ping:
     """Return the observation of a request: its sign, its body's meaning, and where it came from."""
-    headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first of each name counts
-    said = parse_body(body, _text(headers.get(b"content-type", b"")).strip().lower(), now)
+    headers = headers_of(scope)
+    said = (
+        parse_body(body, text_of(headers.get(b"content-type", b"")).strip().lower(), now) if body else _NONE
+    )
+    kind, duration = target.kind, None
+    if target.open:
+        kind, duration = foreign.pulsemon(kind, scope["query_string"], said)
     return Ping(
-        kind=target.kind,
+        kind=kind,
         at=now if said.at is None else said.at,
         exit_code=target.exit_code,
         rid=target.rid,
         body=body,
         processed=said.processed,
         backlog=said.backlog,
-        scheme=_scheme(headers, scope),
+        scheme=scheme_of(headers, scope),
         method=scope["method"][:16],
-        user_agent=_text(headers.get(b"user-agent", b""))[:200],
-        remote=_remote(headers, scope),
+        user_agent=text_of(headers.get(b"user-agent", b""))[:200],
+        remote=remote_of(headers, scope),
+        duration=duration,
+        metrics=said.metrics,
     )
 
 
-async def read_body(scope: Scope, receive: Receive, deadline: float) -> tuple[bytes, bool]:
-    """Return the first `BODY_LIMIT` bytes of a body and whether all of it was read.
-
-    Raises `BodyError` when the client leaves, or is not through after `deadline` seconds.
-    """
-    if not any(name in _BODY_HEADERS for name, _ in scope["headers"]):  # nearly every ping
-        return b"", True
-    kept = bytearray()
-    size, more = 0, True
-    try:
-        async with asyncio.timeout(deadline):
-            while more and size <= READ_LIMIT:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise BodyError(gone=True)
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                kept += chunk[: BODY_LIMIT - len(kept)]
-                more = message.get("more_body", False)
-    except TimeoutError:
-        raise BodyError(gone=False) from None
-    return bytes(kept), not more
+def foreign_ping_of(sign: foreign.Sign, body: bytes, scope: Scope, now: float) -> Ping:
+    """Return the observation of a request in another product's shape."""
+    headers = headers_of(scope)
+    return Ping(
+        kind=sign.kind,
+        at=now,
+        body=body,
+        scheme=scheme_of(headers, scope),
+        method=scope["method"][:16],
+        user_agent=text_of(headers.get(b"user-agent", b""))[:200],
+        remote=remote_of(headers, scope),
+        duration=sign.duration,
+        metrics=sign.metrics,
+    )
 
 
 async def _send(answer: Answer, send: Send) -> None:
-    headers = [*_HEADERS, (b"content-length", str(len(answer.text)).encode())]
+    text = answer.text.encode()
+    headers = [_JSON if answer.json else _TEXT, *_HEADERS, (b"content-length", str(len(text)).encode())]
     if answer.status < 300:
         headers.append(_LIMIT)
     if answer.status == 503:
@@ -227,25 +285,4 @@ async def _send(answer: Answer, send: Send) -> None:
     if answer.close:
         headers.append(_CLOSE)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.text.encode()})
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace").replace("\x00", "")
-
-
-def _scheme(headers: dict[bytes, bytes], scope: Scope) -> str:
-    forwarded = headers.get(b"x-forwarded-proto", b"").lower()
-    return forwarded.decode() if forwarded in (b"http", b"https") else str(scope.get("scheme", "http"))
-
-
-def _remote(headers: dict[bytes, bytes], scope: Scope) -> str:
-    """Return the sender's address: the first X-Forwarded-For entry if that is an address, else the peer."""
-    forwarded = headers.get(b"x-forwarded-for", b"").split(b",")[0].strip()
-    if forwarded:
-        try:
-            return str(ipaddress.ip_address(forwarded[:64].decode("ascii", "replace")))
-        except ValueError:
-            pass
-    client = scope.get("client")
-    return str(client[0])[:64] if client else ""
+    await send({"type": "http.response.body", "body": text})

@@ -1,7 +1,8 @@
 """A ping's address, read: `/ping/<uuid>`, `/ping/<key>/<slug>` and their suffixes. Pure, and it never raises.
 
 The grammar, statuses and texts are those of Healthchecks (hc/api/urls.py and views.py of that project), so
-that its clients work unchanged; `/api/ping/<slug>` is PulseMon's shape, for servers that allow open slugs.
+that its clients work unchanged. `/ping/<token>` with any other token is QuietPulse's shape, and
+`/api/ping/<slug>` is PulseMon's, for servers that allow open slugs.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 from checker.model import PingKind
 
@@ -20,6 +20,8 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _SUFFIX = r"(?:/(?P<word>start|fail|log)|/(?P<code>[0-9]+))?"
 _BY_TOKEN = re.compile(rf"/ping/(?P<token>{_UUID})(?:/|{_SUFFIX})", re.ASCII)
 _BY_SLUG = re.compile(rf"/ping/(?P<key>[-a-zA-Z0-9_]+)/(?P<slug>[-a-zA-Z0-9_]+){_SUFFIX}", re.ASCII)
+_OPAQUE = re.compile(r"/ping/(?P<token>[-a-zA-Z0-9_]{8,200})/?", re.ASCII)
+_RID = re.compile(_UUID, re.ASCII | re.IGNORECASE)
 _OPEN = re.compile(rf"/api/ping/(?P<slug>[-a-zA-Z0-9_]+){_SUFFIX}", re.ASCII)
 
 
@@ -44,10 +46,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An address that is none: the status and the exact text to answer with."""
+    """An address that is none: the status and the exact text (JSON where it says so) to answer with."""
 
     status: int
     text: str
+    json: bool = False
 
 
 NOT_FOUND = Refusal(404, "not found")
@@ -57,20 +60,25 @@ BAD_RID = Refusal(400, "invalid uuid format")
 
 def parse_ping(path: str, query: bytes) -> Target | Refusal:
     """Return the target that a decoded path and a raw query string address, or why they address none."""
-    match = _BY_TOKEN.fullmatch(path) or _BY_SLUG.fullmatch(path) or _OPEN.fullmatch(path)
+    match = (
+        _BY_TOKEN.fullmatch(path)
+        or _BY_SLUG.fullmatch(path)
+        or _OPEN.fullmatch(path)
+        or _OPAQUE.fullmatch(path)
+    )
     if match is None:
         return NOT_FOUND
     found = match.groupdict()
     slug = found.get("slug") or ""
-    kind, exit_code, fault = _sign(found["word"], found["code"])
+    kind, exit_code, fault = _sign(found.get("word"), found.get("code"))
     if slug != slug.lower() or len(slug) > SLUG_LIMIT:
         return BAD_URL
     rid, create = "", False
     if query:
-        asked = _query(query)
+        asked = query_fields(query)
         create = bool(slug) and asked.get("create") == "1"
         if "rid" in asked:
-            rid = _rid(asked["rid"])
+            rid = asked["rid"].lower() if _RID.fullmatch(asked["rid"]) else ""
             fault = fault or ("" if rid else BAD_RID.text)
     return Target(
         kind=kind,
@@ -95,17 +103,7 @@ def _sign(word: str | None, code: str | None) -> tuple[PingKind, int | None, str
     return PingKind(word or "success"), None, ""
 
 
-def _query(query: bytes) -> dict[str, str]:
+def query_fields(query: bytes) -> dict[str, str]:
     """Return the query's fields, the last of each name, as Django does."""
     text = query[:QUERY_LIMIT].decode("latin-1")
     return dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
-
-
-def _rid(text: str) -> str:
-    """Return a run id in lower case with dashes, empty where it is none."""
-    if len(text) > 45:
-        return ""
-    try:
-        return str(UUID(text))
-    except ValueError:
-        return ""

@@ -13,6 +13,7 @@ from checker.store.views import ChannelView, Delivery, Overview, Watched
 from checker.verdict import AFFECTED, LOOKS, TROUBLED, Look, Verdict, names, verdict, worst
 from healthkit.durations import humanize
 
+FIGURES = 5  # of a heartbeat's own, beside what is processed and waits
 SHOWN = 500  # working heartbeats on the page; those that are not working are always shown
 
 
@@ -221,6 +222,7 @@ def _heartbeat(monitor: Watched, now: float) -> dict[str, Any]:
     progress = [] if state.processed is None else [f"{state.processed:,.0f} processed"]
     if state.backlog is not None:
         progress.append(f"{state.backlog:,.0f} waiting")
+    progress += [f"{name} {number:,g}" for name, number in _figures(state.value)]
     return {
         "name": spec.name,
         "schedule": describe(spec.schedule) if spec.schedule else "",
@@ -232,6 +234,11 @@ def _heartbeat(monitor: Watched, now: float) -> dict[str, Any]:
         "reason": state.reason,
         "progress": ", ".join(progress),
     }
+
+
+def _figures(value: Any) -> list[tuple[str, float]]:
+    """Return the figures that a heartbeat's last ping gave, as many as a table cell takes."""
+    return list(value.items())[:FIGURES] if isinstance(value, dict) else []
 
 
 def _due(left: float) -> str:

@@ -153,7 +153,12 @@ def test_no_key_configured_lets_nobody_in_by_slug(bench: Bench) -> None:
 
 def test_open_slugs_answer_only_where_the_server_allows_them(bench: Bench) -> None:
     bench.gate = Gate(KEY, open_slugs=True)
-    assert bench.ask("/api/ping/nightly-invoices/fail").text == "OK"
+    reply = bench.ask("/api/ping/nightly-invoices/fail")
+    assert (reply.status, reply.text, reply.headers["content-type"]) == (
+        200,
+        '{"ok":true}',
+        "application/json",
+    )
     assert bench.kept[0].kind == "fail"
 
 

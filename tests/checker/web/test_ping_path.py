@@ -59,7 +59,7 @@ def test_a_uuid_may_end_in_a_slash_and_a_slug_may_not() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/ping", "/ping/", "/ping/x", f"/ping/{TOKEN.upper()}", "/ping/a/b/c", "/ping/a/b/-1", "/ping/a/b/1/2",
+    ["/ping", "/ping/", "/ping/x", f"/ping/{TOKEN}/start/", "/ping/a/b/c", "/ping/a/b/-1", "/ping/a/b/1/2",
      "/ping//slug", "/ping/ключ/slug", "/ping/a/b\n", "/ping/a/b/\u0661", f"/ping/{TOKEN}\n", "/pings/a/b"],
 )  # fmt: skip
 def test_what_is_no_ping_address_is_not_found(path: str) -> None:
