@@ -16,7 +16,7 @@ from examples.servers import PostgresServer, RedisServer
 
 _numbers = itertools.count(1)
 
-# A loaded machine is no reason to fail: neither a deadline an example nor a complaint that inputs come slowly.
+# A loaded machine is no reason to fail: no deadline an example, no complaint that inputs come slowly.
 settings.register_profile("healthkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("healthkit")
 

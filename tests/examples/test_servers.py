@@ -39,7 +39,7 @@ def alive(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def within_reach() -> Iterator[Path]:
     """A folder that any user may enter, with the servers and the wheels: a checkout may be out of reach."""
-    with tempfile.TemporaryDirectory(prefix="hk-", dir="/tmp") as name:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="hk-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
         shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
