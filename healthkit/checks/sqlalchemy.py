@@ -9,11 +9,17 @@ health.add(MigrationsCurrent(engine, "migrations"))
 from __future__ import annotations
 
 from healthkit.checks.sql_freshness import AsyncRowFreshness, RowFreshness
+from healthkit.checks.sql_migrations import AsyncMigrationsCurrent, MigrationsCurrent
+from healthkit.checks.sql_replication import AsyncReplicationLag, ReplicationLag
 from healthkit.checks.sql_write import AsyncDatabaseWrite, DatabaseWrite
 
 __all__ = [
     "AsyncDatabaseWrite",
+    "AsyncMigrationsCurrent",
+    "AsyncReplicationLag",
     "AsyncRowFreshness",
     "DatabaseWrite",
+    "MigrationsCurrent",
+    "ReplicationLag",
     "RowFreshness",
 ]
