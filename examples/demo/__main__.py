@@ -216,6 +216,16 @@ def fetch(url: str) -> str:
 
 
 @contextlib.contextmanager
+def redis() -> Iterator[str]:
+    """Yield the URL of the shop's Redis: one of our own, or the one that `SHOP_REDIS_URL` names."""
+    if given := os.environ.get("SHOP_REDIS_URL"):
+        yield given
+        return
+    with RedisServer() as server:
+        yield server.url
+
+
+@contextlib.contextmanager
 def database(postgres: bool, folder: Path) -> Iterator[str]:
     """Yield the URL of the shop's database: a file, or a real PostgreSQL."""
     if not postgres:
@@ -245,10 +255,10 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="healthkit-demo-", ignore_cleanup_errors=True) as name,
-            RedisServer() as redis,
+            redis() as redis_url,
             database(options.postgres, Path(name)) as database_url,
         ):
-            demo = Demo(Path(name), redis.url, database_url, console, options.also_tell)
+            demo = Demo(Path(name), redis_url, database_url, console, options.also_tell)
             try:
                 demo.start()
                 demo.introduce()
