@@ -63,31 +63,27 @@ class Sign:
 
     def claim(self) -> bool:
         """Take the telling upon oneself; False when it is told already."""
-        if self._is_told:
-            return False
-        self._is_told = True
-        if self._path is None:
-            return True
-        try:
-            os.close(os.open(self._told, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            return False
-        except OSError:  # rather told by every worker than by none
-            return True
-        return True
+        if self._path is not None:
+            try:
+                os.close(os.open(self._told, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                return True
+            except FileExistsError:
+                return False
+            except OSError:  # rather told by every worker than by none
+                self._path = None
+        was_told, self._is_told = self._is_told, True
+        return not was_told
 
     def release(self) -> bool:
         """Be watched again; True for the one process that has to tell so."""
+        if self._path is not None:
+            try:
+                self._told.unlink()
+                return True
+            except OSError:  # it was not told, or another was quicker
+                return False
         was_told, self._is_told = self._is_told, False
-        if self._path is None:
-            return was_told
-        try:
-            self._told.unlink()
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return was_told
-        return True
+        return was_told
 
     @property
     def _told(self) -> Path:

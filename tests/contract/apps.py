@@ -39,7 +39,7 @@ def over_wsgi(app: Any) -> Ask:
             "REQUEST_METHOD": method, "PATH_INFO": path.encode().decode("latin-1"), "QUERY_STRING": query,
             "SCRIPT_NAME": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
             "wsgi.url_scheme": "http", "wsgi.input": BytesIO(), "wsgi.errors": BytesIO(),
-            **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
+            **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
         }  # fmt: skip
         started: list[Any] = []
         parts = app(environ, lambda status, found, _exc=None: started.append((status, found)))

@@ -295,6 +295,138 @@ def test_a_hung_check_delays_an_answer_no_longer_than_its_timeout(mount: Mount) 
         shut.set()
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "checks"),
+    [
+        ("/health", "tag=ready", ["database:write"]),
+        ("/health", "tag=ready&tag=nobody-else", None),
+        ("/health", "check=cache", ["cache:status"]),
+        ("/health", "check=cache,stripe:status", ["cache:status", "stripe:status"]),
+        ("/health", "check=cache&tag=ready", ["database:write", "cache:status"]),
+        ("/health", "exclude_tag=ready", ["cache:status", "stripe:status"]),
+        ("/health", "exclude_check=cache&exclude_check=stripe", ["database:write"]),
+        ("/health/ready", "", ["database:write"]),
+        ("/health/ready", "exclude_check=database", None),
+        ("/health/ready", "check=cache", None),
+        ("/health", "check=nope", None),
+        ("/health", "exclude_check=nope", None),
+        ("/health/all", "", None),
+    ],
+)
+def test_filters_keep_and_leave_out_and_never_pass_on_nothing(
+    mount: Mount, path: str, query: str, checks: list[str] | None
+) -> None:
+    answer = mount(shop())(path, query=query)
+    if checks is None:
+        assert answer.status == 404
+        assert json.loads(answer.body)["available"] == ALL
+    else:
+        assert (answer.status, names(answer.body)) == (200, checks)
+
+
+def test_a_tag_of_ones_own_is_a_route_of_its_own(mount: Mount) -> None:
+    health = failing()
+    health.add(broken, name="ledger", tags={"billing"})
+    ask = mount(health)
+    answer = ask("/health/billing")
+    assert (answer.status, names(answer.body)) == (503, ["ledger:status"])
+    assert "/billing" in json.loads(ask("/health/biling").body)["routes"]
+
+
+def test_without_the_token_there_are_no_filters_and_no_tags(mount: Mount) -> None:
+    ask = mount(shop(details_token=TOKEN))
+    for path, query in [("/health", "tag=ready"), ("/health", "check=cache"), ("/health/billing", "")]:
+        assert ask(path, query=query).status == 404
+        assert b"ready" not in ask(path, query=query).body
+
+
+def moving(clock: list[float], **options: Any) -> Health:
+    """A service whose value is the number of the minute, read anew each second."""
+    health = Health("shop", clock=lambda: clock[0], **options)
+    health.add(lambda: int(clock[0] // 60), name="minute", fresh_for=1)
+    return health
+
+
+@pytest.mark.parametrize("form", ["json", "text", "html"])
+def test_an_unchanged_report_costs_a_poller_nothing(mount: Mount, form: str) -> None:
+    clock = [1_000_020.0]
+    ask = mount(moving(clock))
+    first = ask("/health", query=f"format={form}")
+    tag = first.headers["etag"]
+    clock[0] += 10  # read anew, with the same outcome
+    same = ask("/health", query=f"format={form}", **{"if-none-match": tag})
+    assert (same.status, same.body, same.headers["etag"]) == (304, b"", tag)
+    assert same.headers["cache-control"] == "max-age=1"
+    assert same.headers["vary"] == "Accept"
+    clock[0] += 60
+    changed = ask("/health", query=f"format={form}", **{"if-none-match": tag})
+    assert changed.status == 200
+    assert changed.headers["etag"] != tag
+
+
+@pytest.mark.parametrize("given", ["*", '"x", {}', "W/{}", "{strong}"])
+def test_the_condition_is_read_as_http_says(mount: Mount, given: str) -> None:
+    clock = [1_000_000.0]
+    ask = mount(moving(clock))
+    tag = ask("/health").headers["etag"]
+    condition = given.format(tag.removeprefix("W/"), strong=tag.removeprefix("W/"))
+    assert ask("/health", **{"if-none-match": condition}).status == 304
+    assert ask("/health", "HEAD", **{"if-none-match": condition}).status == 304
+    assert ask("/health", **{"if-none-match": '"other"'}).status == 200
+
+
+def test_a_failure_a_nonce_and_a_scrape_are_never_answered_with_304(mount: Mount) -> None:
+    ask = mount(failing())
+    failure = ask("/health")
+    assert ask("/health", **{"if-none-match": failure.headers["etag"]}).status == 503
+    fine = mount(shop())
+    tag = fine("/health").headers["etag"]
+    proof = fine("/health", query="nonce=abc", **{"if-none-match": tag})
+    assert (proof.status, "etag" in proof.headers) == (200, False)
+    assert "etag" not in fine("/health", query="format=prometheus").headers
+
+
+def test_processes_of_one_service_share_the_tag_and_strangers_have_their_own(mount: Mount) -> None:
+    clock = [1_000_000.0]
+    tags = {mount(moving(clock, instance=name))("/health").headers["etag"] for name in ("web-1", "web-2")}
+    assert len(tags) == 1
+    ask = mount(moving(clock, details_token=TOKEN))
+    assert ask("/health").headers["etag"] != ask("/health", authorization=BEARER).headers["etag"]
+
+
+def test_a_disabled_check_is_shown_and_weighs_nothing(mount: Mount) -> None:
+    health = failing()
+    health.disable("queue", "the broker moves", for_="1h")
+    answer = mount(health)("/health/ready")
+    assert answer.status == 200
+    entry = json.loads(answer.body)["checks"]["queue:status"][0]
+    assert entry["disabled"]["reason"] == "the broker moves"
+    ask = mount(health)
+    assert b"disabled: the broker moves" in ask("/health", query="format=text").body
+    assert b"disabled: the broker moves" in ask("/health", query="format=html").body
+    metrics = ask("/health", query="format=prometheus").body
+    assert (
+        b'healthkit_check_disabled{service="shop",check="queue:status",component_id="",critical="true"} 1'
+        in metrics
+    )
+    assert b'healthkit_check_status{service="shop",check="queue:status"' not in metrics
+
+
+def test_what_a_check_depends_on_is_in_the_document(mount: Mount) -> None:
+    health = Health("shop", instance="web-1")
+    health.add(lambda: 1, name="orders", identity="postgres:orders", depends_on=["database:write"])
+    document = json.loads(mount(health)("/health").body)
+    entry = document["checks"]["orders:status"][0]
+    assert (entry["identity"], entry["dependsOn"]) == ("postgres:orders", ["database:write"])
+    assert (document["instance"], document["sequence"]) == ("web-1", 1)
+
+
+def test_a_scrape_of_a_failing_service_is_200_and_its_metric_says_it(mount: Mount) -> None:
+    answer = mount(failing())("/health", query="format=prometheus")
+    assert answer.status == 200
+    assert b'healthkit_status{service="shop"} 0' in answer.body
+
+
 def test_an_unchanged_report_is_rendered_once(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     render = wire.render
