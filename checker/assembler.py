@@ -85,6 +85,7 @@ class Assembler:
         self._changed = changed
         self._put = put
         self._clock = clock
+        self.turned_at: float | None = None  # when the loop last got through
         self._swept: float | None = None
         self._held = False  # somebody waits to see whether a dependency explains it
         self._cursor = 0  # the last open incident that a sweep looked at
@@ -96,6 +97,7 @@ class Assembler:
             self._changed.clear()
             try:
                 await self.once(self._clock())
+                self.turned_at = self._clock()
             except StoreUnavailable as error:
                 _log.warning("changes wait to be judged: %s", error)
             with contextlib.suppress(TimeoutError):

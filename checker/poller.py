@@ -88,6 +88,7 @@ class Poller:
         self._schedule = _Schedule()
         self._wake = asyncio.Event()
         self._unrecorded = 0  # looks since the store last took one
+        self.turned_at: float | None = None  # when the loop last went round
 
     def reload(self) -> None:
         """Ask the loop to look at once which endpoints there are."""
@@ -105,6 +106,7 @@ class Poller:
                 self._wake.clear()
                 reload_at = self._monotonic() + RELOAD_EVERY
                 self._adopt(self._monotonic())
+                self.turned_at = self._clock()
                 while not self._wake.is_set() and (now := self._monotonic()) < reload_at:
                     self._start_due(now)
                     await self._sleep(min(self._schedule.next_due, reload_at))

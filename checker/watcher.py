@@ -51,6 +51,7 @@ class Watcher:
         self._clock = clock
         self._blind_after = blind_after
         self._hiccup = min(HICCUP, blind_after) if math.isfinite(blind_after) else math.inf
+        self.turned_at: float | None = None  # when the loop last got through
         self._sighted: float | None = None  # until when we saw, for sure
         self._beaten: float | None = None  # when the store last got a sign of life from us
         self._told: dict[
@@ -68,6 +69,7 @@ class Watcher:
         while True:
             try:
                 await self.once(self._clock())
+                self.turned_at = self._clock()
                 await self._sleep()
             except (StoreUnavailable, Overloaded) as error:
                 _log.warning("deadlines wait: %s", error)

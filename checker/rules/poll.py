@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from checker.model import Cause, Command, MonitorSpec, MonitorState, Poll, State, Verdict
 from checker.rules import reasons
 from checker.rules.text import clean, plain
 from checker.rules.transition import BAD, Step, change
+
+MAX_FIGURES = 12
 
 
 def on_poll(spec: MonitorSpec, state: MonitorState, poll: Poll, now: float) -> Step:
@@ -35,7 +38,7 @@ def on_poll(spec: MonitorSpec, state: MonitorState, poll: Poll, now: float) -> S
         return new, ()
     return change(
         state, new, now, http_status=poll.http_status, latency=poll.latency, value=new.value, unit=new.unit,
-        failures=new.failures or None,
+        failures=new.failures or None, figures=_figures(poll) or None,
     )  # fmt: skip
 
 
@@ -47,6 +50,14 @@ def on_command(state: MonitorState, command: Command, now: float) -> Step:
     elif command.verb == "resume" and state.state is State.PAUSED:
         new = _fresh(state, State.NEW)
     return change(state, new, now, cause=Cause.OPERATOR)
+
+
+def _figures(poll: Poll) -> dict[str, Any]:
+    """Return the plain values among a component's details: a queue's depth by state, its oldest job, ..."""
+    found = {
+        clean(key, 60): value for key, value in poll.details.items() if isinstance(value, int | float | str)
+    }
+    return {key: plain(value) for key, value in list(found.items())[:MAX_FIGURES]}
 
 
 def _fresh(state: MonitorState, into: State) -> MonitorState:

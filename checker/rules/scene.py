@@ -119,8 +119,9 @@ class View:
             return None
         state = self.states.get(monitor_id)
         change_id = fall.id if fall else 0
+        described = {"description": spec.description} if spec.description else {}
         if level in BAD and state is not None:
-            evidence = fall.evidence if fall else _evidence(state)
+            evidence = {**(fall.evidence if fall else _evidence(state)), **described}
             member = Member(
                 monitor_id, spec.full_name, level, state.reason, state.cause, state.since, None, evidence
             )
@@ -128,7 +129,14 @@ class View:
         if fall is None:
             return None
         member = Member(
-            monitor_id, spec.full_name, fall.new, fall.reason, fall.cause, fall.at, None, fall.evidence
+            monitor_id,
+            spec.full_name,
+            fall.new,
+            fall.reason,
+            fall.cause,
+            fall.at,
+            None,
+            {**fall.evidence, **described},
         )
         return Trouble(member, spec, fall.at, change_id)
 
