@@ -15,6 +15,7 @@ COMMANDS = {
     "ping": ("healthkit.commands.ping", "send one ping: success, start, fail, log or an exit code"),
     "exec": ("healthkit.commands.exec", "run a command and tell how it went; the command notices nothing"),
     "check": ("healthkit.commands.check", "run an app's checks once, for containers and CI"),
+    "audit": ("healthkit.commands.audit", "find what in an app could break unseen"),
     "demo": ("healthkit.commands.demo", "break and heal the running demo"),
 }
 

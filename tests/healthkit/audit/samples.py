@@ -1,0 +1,63 @@
+"""Writing small projects and auditing them as a user does: from the project's folder."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from healthkit.audit.model import Finding
+from healthkit.audit.run import audit
+
+APPS = Path(__file__).parent / "apps"
+_GAP = re.compile(r"# gap: ((?:HK\d{3} ?)+)")
+
+
+def gaps(folder: Path) -> set[tuple[str, int, str]]:
+    """Return what the files of a folder say is wrong in them: file name, line and code."""
+    return {
+        (path.name, number, code)
+        for path in folder.iterdir()
+        if path.is_file()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for match in _GAP.finditer(line)
+        for code in match[1].split()
+    }
+
+
+def found(findings: tuple[Finding, ...]) -> set[tuple[str, int, str]]:
+    """Return findings in the form of `gaps`."""
+    return {(Path(one.path).name, one.line, one.code) for one in findings}
+
+
+class Sample:
+    """A project in a folder of its own; the audit runs from there."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("AUDIT_DATABASE_URL", f"sqlite:///{folder}/sample.db")
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write the project's files."""
+        for name, text in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+
+    def audit(self, files: Mapping[str, str], target: str = "app:app") -> tuple[Finding, ...]:
+        """Write the files and audit them."""
+        self.write(files)
+        return audit(target)
+
+    def codes(self, files: Mapping[str, str], target: str = "app:app") -> list[str]:
+        """Return the codes of what is found."""
+        return [one.code for one in self.audit(files, target)]
+
+    def agrees(self, files: Mapping[str, str], target: str = "app:app") -> None:
+        """Assert that the audit finds what `# gap:` comments say, and nothing else."""
+        seen = found(self.audit(files, target))
+        assert seen == gaps(self.folder)
