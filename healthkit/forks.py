@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from typing import Protocol, TypeVar
 
@@ -16,6 +17,8 @@ class Resettable(Protocol):
 
 R = TypeVar("R", bound=Resettable)
 _kept: weakref.WeakSet[Resettable] = weakref.WeakSet()
+_locks: dict[int, threading.Lock] = {}
+_pid = os.getpid()
 
 
 def survive(thing: R) -> R:
@@ -24,9 +27,20 @@ def survive(thing: R) -> R:
     return thing
 
 
+def notice() -> None:
+    """Have everything reset if this is a child that was forked without Python's knowledge, as uWSGI's are."""
+    if os.getpid() != _pid:
+        lock = _locks.setdefault(os.getpid(), threading.Lock())  # the parent's own could be held for ever
+        with lock:
+            if os.getpid() != _pid:
+                _reset_all()
+
+
 def _reset_all() -> None:
+    global _pid
     for thing in list(_kept):
         thing.reset()
+    _pid = os.getpid()
 
 
 if hasattr(os, "register_at_fork"):

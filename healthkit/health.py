@@ -15,7 +15,7 @@ from healthkit import settings
 from healthkit.catalogue import Catalogue
 from healthkit.durations import Duration
 from healthkit.engine import collect, collect_async
-from healthkit.forks import survive
+from healthkit.forks import notice, survive
 from healthkit.mailbox import Mailbox
 from healthkit.model import Check, Reading, Report, StatusChange
 from healthkit.runner import Clock, Runner, Surroundings
@@ -106,6 +106,7 @@ class Health(Catalogue):
 
         The first request or report does so too. Only for this process: a forked child starts by itself.
         """
+        notice()
         if not self._is_started:
             self._start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from pathlib import Path
 
 import flask
@@ -18,6 +19,7 @@ RUNS = Path(os.environ["HUNG_APPS_RUNS"])
 TIMEOUT = 0.5
 
 health = Health("hung")
+beats: list[int] = []
 
 
 def lock() -> None:
@@ -45,6 +47,13 @@ def counted() -> None:
     """Leave a line for each run."""
     with RUNS.open("a") as file:
         file.write(f"{os.getpid()}\n")
+
+
+@health.check("beat", every=0.2, tags={"background"})
+def beat() -> list[int]:
+    """Count its own runs, in the process that serves."""
+    beats.append(threading.get_ident())
+    return [os.getpid(), len(beats)]
 
 
 flask_app = flask.Flask(__name__)

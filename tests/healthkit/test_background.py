@@ -392,3 +392,17 @@ def test_a_report_of_a_tag_is_a_group_of_ones_own() -> None:
     assert [reading.check.name for reading in health.report("billing").readings] == ["stripe"]
     with pytest.raises(UnknownCheckError):
         health.report("biling")
+
+
+def test_a_child_forked_behind_pythons_back_notices_at_its_first_question(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = Health("shop")
+    health.add(patient, name="probe", every=3600)
+    first = health.report()
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    second = health.report()
+    assert second.attributes["instance"].endswith(":1")
+    assert second.readings[0] is not first.readings[0]
+    monkeypatch.undo()
+    assert health.report().attributes["instance"].endswith(f":{os.getpid()}")
