@@ -17,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from healthkit.pings import Request, basic
+from healthkit.pings import Request, Target, basic
 from healthkit.proxies import proxies_set, proxy_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ MAX_KEPT_BODY = 8_192
 MAX_REDIRECTS = 3
 MAX_RETRY_AFTER = 300.0
 REDIRECTS = frozenset({301, 302, 307, 308})
+RETRY = frozenset({408, 425, 429})  # and every 5xx
+GIVE_UP = 3600.0  # seconds for which one ping may be answered with 500
 
 
 class Answer(NamedTuple):
@@ -244,3 +246,24 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"no HTTP answer ({type(error).__name__})"
+
+
+def worth_retrying(status: int, age: float = 0.0) -> bool:
+    """Whether an answer says that the server is in trouble, and not that the ping is wrong.
+
+    For a ping `age` seconds old a 500 may be either: after `GIVE_UP` the ping is blamed, for all that came
+    after it is waiting behind it.
+    """
+    return status in RETRY or status > 500 or (status == 500 and age < GIVE_UP)
+
+
+def refusal(target: Target, status: int) -> str:
+    """Say why a server refused a ping, and what to do about it."""
+    why = {
+        404: "no such heartbeat there; check the key and the name in the URL",
+        400: "it cannot read the URL; check its shape",
+        401: "it wants credentials",
+        403: "it forbids it",
+        409: "more than one heartbeat has that name",
+    }.get(status, "unexpected")
+    return f"{target.shown} answered {status}: {why}"

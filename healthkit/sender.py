@@ -15,9 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from healthkit.exchange import Answer, Line, Unreachable
+from healthkit.exchange import Answer, Line, Unreachable, refusal, worth_retrying
 from healthkit.journal import Journal, Record
-from healthkit.ping_policy import VAIN_FOR, backoff, patience, refusal, worth_retrying
 from healthkit.pings import Ping, from_record, record, request
 
 log = logging.getLogger(__name__)
@@ -29,6 +28,26 @@ LIMIT = 1000  # pings that may wait in memory
 LATE = 2.0  # seconds after which a ping carries its true time
 BEAT_GAP = 1.0  # least seconds between two fleeting pings of one run
 LOOK_GAP = 30.0  # seconds between two looks for what other processes left in the journal
+FIRST_ANSWER = 1.0  # seconds that leaving may wait for a server's first answer, from the first try on
+VAIN_FOR = 600.0  # seconds for which a vain wait spares the next processes theirs
+
+
+def patience(*, answered: bool, failing: bool, vain: bool, trying_for: float, age: float) -> float:
+    """Return how long (seconds) leaving may wait for the last pings.
+
+    A server that failed, or has left a ping unanswered for long, is not waited for. One that has answered
+    gets a twentieth of the sender's age, 1 s at least and 2 s at most. One that was never asked before (the
+    job was short) gets `FIRST_ANSWER`, unless such a wait was in vain a short while ago.
+    """
+    if failing or (vain and not answered):
+        return 0.0
+    most = min(2.0, max(1.0, age / 20)) if answered else FIRST_ANSWER
+    return max(0.0, most - trying_for)
+
+
+def backoff(attempt: int, chance: float) -> float:
+    """Return the seconds before the next try: 1, 2, 4 ... 60, less up to half by `chance` (0 to 1)."""
+    return float(min(60.0, 2.0 ** min(attempt - 1, 6)) * (1 - chance / 2))
 
 
 class Sender:

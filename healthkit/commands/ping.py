@@ -10,9 +10,8 @@ import time
 
 from healthkit import pings, transport
 from healthkit.errors import ConfigurationError
-from healthkit.exchange import Line, Unreachable
+from healthkit.exchange import Line, Unreachable, refusal, worth_retrying
 from healthkit.journal import Journal, Record
-from healthkit.ping_policy import refusal, worth_retrying
 from healthkit.pings import Ping
 from healthkit.sender import TIMEOUT
 

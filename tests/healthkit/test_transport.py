@@ -17,7 +17,7 @@ import pytest
 
 from healthkit import pings, transport
 from healthkit.errors import ConfigurationError
-from healthkit.exchange import Line, Unreachable
+from healthkit.exchange import Line, Unreachable, worth_retrying
 from healthkit.journal import Journal
 from healthkit.ping_policy import backoff, patience, worth_retrying
 from healthkit.pings import Ping, Request
