@@ -19,9 +19,8 @@ from healthkit import pings, transport
 from healthkit.errors import ConfigurationError
 from healthkit.exchange import Line, Unreachable, worth_retrying
 from healthkit.journal import Journal
-from healthkit.ping_policy import backoff, patience, worth_retrying
 from healthkit.pings import Ping, Request
-from healthkit.sender import Sender
+from healthkit.sender import Sender, backoff, patience
 from tests.recording import Answer, RecordingServer, black_hole, refused_url
 from tests.waiting import wait_for
 
