@@ -21,7 +21,7 @@ from healthkit.exchange import Line, Unreachable, worth_retrying
 from healthkit.journal import Journal
 from healthkit.pings import Ping, Request
 from healthkit.sender import Sender, backoff, patience
-from tests.recording import Answer, RecordingServer, black_hole, refused_url
+from tests.recording import CERTIFICATE, Answer, RecordingServer, black_hole, refused_url
 from tests.waiting import wait_for
 
 GET = Request("GET", "/ping/x", {}, None)
@@ -139,6 +139,15 @@ def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
         with pytest.raises(Unreachable, match="certificate refused"):
             once(server.url, GET, 5)
         assert server.requests == []
+
+
+def test_a_certificate_of_an_authority_that_the_environment_names_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with RecordingServer(tls=True) as server:
+        run(SCRIPT, tmp_path, server.url.replace("127.0.0.1", "localhost"), "0")
+    assert server.paths() == ["/ping/key/job/start", "/ping/key/job"]
 
 
 def test_a_connection_that_ended_unseen_is_opened_again(server: RecordingServer) -> None:
