@@ -89,3 +89,12 @@ def test_a_hung_check_is_bounded_and_the_server_ends_at_once(server: Server) -> 
         server.process.terminate()
         server.process.wait(10)
         assert time.monotonic() - start < 3
+
+
+def test_uwsgi_without_threads_runs_checks_when_somebody_asks(tmp_path: Path) -> None:
+    with Server(Kind(UWSGI), tmp_path) as server:
+        assert server.ask("/health").status == 200
+        with server.hanging():
+            answer = server.get("/health")
+            assert (answer[0], answer[2] < 2) == (503, True)
+        wait_for(lambda: server.ask("/health").status == 200, what="recovery")
