@@ -8,8 +8,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
-# Tests that drive a real browser run where one is installed (.ci/run installs it).
-BROWSER := $(if $(CHROMIUM),,-m "not browser")
+MARIADB := $(shell PATH="$$PATH:/usr/sbin:/usr/local/sbin:/usr/libexec" command -v mariadbd)
+# Tests that drive a real browser or a MariaDB run where one is installed (.ci/run installs them).
+CHOSEN := $(if $(CHROMIUM),$(if $(MARIADB),,-m "not mysql"),-m "not browser$(if $(MARIADB),, and not mysql)")
 
 # Most tests wait for real programs rather than compute, so more of them than there are processors run at once.
 WORKERS ?= 4
@@ -34,7 +35,8 @@ demo: setup ## Start the example shop with its worker, its cron job, a real Redi
 
 test: setup ## Run every test, on real Redis, real PostgreSQL and real RQ workers
 	@$(if $(CHROMIUM),,echo "No Chromium on PATH: the tests that drive a browser are left out.";) \
-	HEALTHKIT_CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(BROWSER) --cov --cov-report=term $(ARGS)
+	$(if $(MARIADB),,echo "No mariadbd on PATH: the tests on a MariaDB are left out.";) \
+	HEALTHKIT_CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(CHOSEN) --cov --cov-report=term $(ARGS)
 
 lint: setup ## Check style, formatting and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -138,6 +138,6 @@ def _scripts(migrations: Any) -> ScriptDirectory:
         return ScriptDirectory(path)
     except (CommandError, TypeError, OSError):
         raise ConfigurationError(
-            f"MigrationsCurrent migrations: {str(migrations)[:200]!r} is neither a folder of Alembic's scripts "
-            "nor an alembic.ini that names one; pass the script_location"
+            f"MigrationsCurrent migrations: {str(migrations)[:200]!r} is neither a folder of Alembic's "
+            "scripts nor an alembic.ini that names one; pass the script_location"
         ) from None

@@ -106,19 +106,21 @@ class SQLProbe:
 
     def _prepare(self, connection: Connection) -> None:
         """Let the server bound waiting for locks and slow statements in this transaction; learn its role."""
-        lock, statement = (
-            round(self.timeout * LOCK_SHARE * 1000),
-            round(self.timeout * STATEMENT_SHARE * 1000),
-        )
+        lock, statement = round(self._lock_wait() * 1000), round(self.timeout * STATEMENT_SHARE * 1000)
         dialect = connection.dialect.name
         if dialect == "postgresql":
             bounds = {"lock": f"{max(1, lock)}ms", "statement": f"{max(1, statement)}ms"}
             self._standby = bool(connection.execute(_POSTGRES_BOUNDS, bounds).scalar())
         elif dialect in ("mysql", "mariadb"):
-            wait = max(1, lock // 1000)  # whole seconds
+            wait = round(self._lock_wait())
             connection.exec_driver_sql(
                 f"SET SESSION innodb_lock_wait_timeout = {wait}, lock_wait_timeout = {wait}"
             )
+
+    def _lock_wait(self) -> float:
+        """Return the seconds to wait for a lock; MySQL takes whole ones alone."""
+        wait = self.timeout * LOCK_SHARE
+        return max(1.0, wait // 1) if self._engine.dialect.name in ("mysql", "mariadb") else wait
 
     def _reason(self, error: Exception) -> str | None:
         """Return what to say, with the class of reason first; None for an error that nobody knows."""
@@ -126,8 +128,8 @@ class SQLProbe:
         if reason == READ_ONLY and self._standby:
             return STANDBY
         if reason in (LOCKED, TOO_SLOW):
-            share = LOCK_SHARE if reason == LOCKED else STATEMENT_SHARE
-            return f"{reason} (over {humanize(self.timeout * share)})"
+            limit = self._lock_wait() if reason == LOCKED else self.timeout * STATEMENT_SHARE
+            return f"{reason} (over {humanize(limit)})"
         return reason
 
     def details(self) -> Mapping[str, Any]:

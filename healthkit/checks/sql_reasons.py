@@ -106,6 +106,7 @@ _BY_SYSTEM = {  # errors of the operating system, which the servers name by numb
     errno.EIO: SERVER_DISK_ERROR,
 }
 _MYSQL_FILES = frozenset((3, 1004, 1005, 1016, 1025, 1026, 1030))  # "(errno: 28 ...", "Got error 28 from ..."
+_MYSQL_NETWORK = frozenset((2002, 2003, 2005, 2006, 2013, 2055))
 _NUMBER = re.compile(r"(?:errno:|errcode:|error) (\d+)", re.IGNORECASE)
 
 
@@ -122,23 +123,28 @@ def is_missing_table(error: BaseException) -> bool:
 
 
 def _coded(error: BaseException) -> str | None:
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    if isinstance(state, str):
-        if state == "42501" and "read-only file system" in str(error).lower():
-            return READ_ONLY_DISK
-        return _BY_SQLSTATE.get(state) or (LOST if state.startswith("08") else None)
+    if isinstance(error, OSError):
+        return _BY_SYSTEM.get(error.errno or 0)
+    if error.args and isinstance(error.args[0], int):  # before SQLSTATE, which MySQL's drivers keep too
+        return _by_mysql(error.args[0], error)
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(code, int):
         missing = NO_TABLE if "no such table" in str(error) else None
-        return _BY_SQLITE.get(code & 0xFF) or missing  # the low byte is the primary code
-    if isinstance(error, OSError):
-        return _BY_SYSTEM.get(error.errno or 0)
-    if error.args and isinstance(error.args[0], int):
-        return _by_mysql(error.args[0], error)
-    return None
+        # the low byte is the primary code; WAL mode on a full disk has one of its own
+        return DISK_FULL if code == sqlite3.SQLITE_IOERR_SHMSIZE else _BY_SQLITE.get(code & 0xFF) or missing
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return _by_state(state, error) if isinstance(state, str) else None
+
+
+def _by_state(state: str, error: BaseException) -> str | None:
+    if state == "42501" and "read-only file system" in str(error).lower():
+        return READ_ONLY_DISK
+    return _BY_SQLSTATE.get(state) or (LOST if state.startswith("08") else None)
 
 
 def _by_mysql(code: int, error: BaseException) -> str | None:
+    if code in _MYSQL_NETWORK:  # one number for a refused connection and for one that never came
+        return network_reason(error) or reason_in_text(error) or _BY_MYSQL[code]
     if code in _MYSQL_FILES and (number := _NUMBER.search(str(error.args[1:]))):
         return _BY_SYSTEM.get(int(number[1]))
     return _BY_MYSQL.get(code)
