@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from healthkit.checks.queue_depth import Clock, plain, positive, queue_name, span
 from healthkit.checks.queue_model import Crew, Hand, Task, jobs
-from healthkit.durations import humanize
+from healthkit.durations import Duration, humanize, seconds
 from healthkit.errors import Fail, Outcome, Warn
 from healthkit.model import Result
 
@@ -69,6 +70,8 @@ class CrewWatch:
         if crew.is_suspended:
             return Warn, "suspended", "the workers take no jobs until they are resumed"
         if crew.waiting and still > self._patience(crew.hands):
+            if all(hand.is_connected is False and hand.silence > self._max_silence for hand in crew.hands):
+                return Fail, *_all_silent(crew, crew.hands, self._max_silence)
             return Fail, "stalled", _stalled(crew, still)
         if silent:
             return Warn, "silent", f"{len(silent)} of {len(crew.hands)} workers; {_last_seen(silent)}"
@@ -81,8 +84,41 @@ class CrewWatch:
         """Return for how many seconds jobs may wait without progress."""
         if self._stalled_after is not None:
             return self._stalled_after
-        limits = [UNLIMITED if task.limit is None else task.limit + OVERRUN for task in _tasks(hands)]
+        live = [hand for hand in hands if not hand.is_silent]
+        limits = [UNLIMITED if task.limit is None else task.limit + OVERRUN for task in _tasks(live)]
         return max([self._max_silence, *limits])
+
+
+class CrewProbe:
+    """Base of the checks on workers: an adapter reads the crew, the judgement is the same for all."""
+
+    measurement = "heartbeat"
+    component_type = "component"
+    timeout: float
+
+    def _begin(
+        self, queue: str, kind: str, name: str | None, timeout: Duration, clock: Clock,
+        max_silence: Duration, stalled_after: Duration | None,
+    ) -> None:  # fmt: skip
+        """Take what all have in common; `kind` is the broker's, e.g. "rq". Raises `ConfigurationError`."""
+        what = type(self).__name__
+        self.queue = queue_name(queue, what)
+        self.timeout = positive(timeout, f"{what} timeout")
+        self.name = name or f"worker-{plain(queue)}"
+        self.identity = f"{kind}:{queue}"
+        self._clock = clock
+        self._max_silence = seconds(max_silence, what=f"{what} max_silence")
+        patience = span(stalled_after, f"{what} stalled_after")
+        self._watch = CrewWatch(max_silence=self._max_silence, stalled_after=patience)
+
+    def __call__(self) -> Any:
+        """Read once; raises `Warn` or `Fail` with the figures."""
+        now = self._clock()
+        return self._watch.judge(self.crew(now), now)
+
+    def crew(self, now: float) -> Crew:
+        """Read the workers; `now` in epoch seconds. Raises `Fail` with the class of reason."""
+        raise NotImplementedError
 
 
 def _figures(crew: Crew) -> dict[str, Any]:

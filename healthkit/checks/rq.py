@@ -16,9 +16,9 @@ import time
 from dataclasses import replace
 from typing import Any, Unpack
 
-from healthkit.checks.queue_depth import Clock, DepthProbe, Limits, span
-from healthkit.checks.queue_model import Seen
-from healthkit.checks.queue_workers import CrewWatch
+from healthkit.checks.queue_depth import Clock, DepthProbe, Limits
+from healthkit.checks.queue_model import Crew, Seen
+from healthkit.checks.queue_workers import CrewProbe
 from healthkit.checks.redis_lines import ListLine
 from healthkit.checks.redis_link import own_client, told
 from healthkit.checks.rq_canary import Canary
@@ -70,7 +70,7 @@ class QueueDepth(DepthProbe):
         self._client.close()
 
 
-class WorkerHeartbeat(RQProbe):
+class WorkerHeartbeat(CrewProbe):
     """Whether the workers of a queue live and work: tells dead, frozen, stuck and stalled from idle.
 
     Fails when no worker is registered; when all have been silent for longer than `max_silence`; when a job
@@ -81,24 +81,16 @@ class WorkerHeartbeat(RQProbe):
     value is the seconds since the latest sign of any.
     """
 
-    measurement = "heartbeat"
-    _title = "worker"
-
     def __init__(
         self, queue: str, redis: Any, *, max_silence: Duration = 90.0, stalled_after: Duration | None = None,
         name: str | None = None, timeout: Duration = 2.0, clock: Clock = time.time,
     ) -> None:  # fmt: skip
-        self._begin(queue, redis, name, timeout, clock)
-        self._max_silence = seconds(max_silence, what="WorkerHeartbeat max_silence")
-        self._watch = CrewWatch(
-            max_silence=self._max_silence,
-            stalled_after=span(stalled_after, "WorkerHeartbeat stalled_after"),
-        )
+        self._begin(queue, "rq", name, timeout, clock, max_silence, stalled_after)
+        self._client = own_client(redis, self.timeout * STEP_SHARE)
         self._in_hand: tuple[str, float] = ("", 0.0)
 
-    def __call__(self) -> Result:
-        """Read once; raises `Warn` or `Fail` with the figures."""
-        now = self._clock()
+    def crew(self, now: float) -> Crew:
+        """Read the workers; `now` in epoch seconds. Raises `Fail` with the class of reason."""
         with told():
             seen = read(self._client, self.queue, now)
             job = seen.in_hand.id if seen.in_hand else ""
@@ -106,11 +98,16 @@ class WorkerHeartbeat(RQProbe):
                 self._in_hand = (job, now)
             held = now - self._in_hand[1] if job else 0.0
             crew = crew_of(self.queue, seen, max_silence=self._max_silence, now=now, in_hand_for=held)
-            if any(hand.is_silent for hand in crew.hands):  # Redis knows who is still connected
-                names = connected_names(self._client)
-                again = crew_of(self.queue, seen, max_silence=self._max_silence, now=now, connected=names)
-                crew = replace(crew, hands=again.hands)
-        return self._watch.judge(crew, now)
+            quiet = [hand for hand in crew.hands if hand.silence > self._max_silence]
+            if not any(hand.is_silent or crew.waiting for hand in quiet):
+                return crew
+            names = connected_names(self._client)  # Redis knows who is still connected
+        again = crew_of(self.queue, seen, max_silence=self._max_silence, now=now, connected=names)
+        return replace(crew, hands=again.hands)
+
+    def close(self) -> None:
+        """Close the probe's connections; the next run opens others."""
+        self._client.close()
 
 
 class QueueCanary(RQProbe):
