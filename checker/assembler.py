@@ -248,7 +248,9 @@ def _is_held(matter: _Matter, decisions: Sequence[Decision]) -> bool:
     """Tell whether a monitor with dependencies is not well and in no incident yet."""
     open_ids = _members([*matter.open, *(each.incident for each in decisions)])
     return any(
-        state.state in BAD and number not in open_ids and matter.specs[number].depends_on
+        state.state in BAD
+        and number not in open_ids
+        and (matter.specs[number].depends_on or matter.specs[number].identity)
         for number, state in matter.states.items()
     )
 
@@ -263,9 +265,13 @@ def _by_group(matter: _Matter) -> list[_Matter]:
         spec = matter.specs.get(each.monitor_id)
         groups.setdefault(group_of(spec) if spec else "", []).append(each)
     return [
-        replace(matter, changes=changes, open=[each for each in matter.open if each.group == group])
+        replace(matter, changes=changes, open=_open_of(matter, group, {each.monitor_id for each in changes}))
         for group, changes in groups.items()
     ]
+
+
+def _open_of(matter: _Matter, group: str, monitor_ids: set[int]) -> list[Incident]:
+    return [each for each in matter.open if each.group == group or _members([each]) & monitor_ids]
 
 
 def _sum(one: Assembled, two: Assembled) -> Assembled:

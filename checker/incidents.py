@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 
 from checker.maintenance import MaintenanceSpec
 from checker.model import Change, Event, Incident, Member, MonitorSpec, MonitorState, Severity, State
-from checker.rules.causes import group_of
 from checker.rules.scene import SETTLE, Trouble, View
-from checker.rules.titles import headline
+from checker.rules.sharing import shared_identity
+from checker.rules.titles import headline, shared
 from checker.rules.transition import BAD
 from checker.slugs import slug
 
@@ -91,10 +91,13 @@ def _decide(
     for number, member in members.items():
         if number not in busy and member.resolved_at is None:
             members[number] = _left(view, member, elsewhere)
-    worse = any(_worse(members.get(each.member.monitor_id), each.member) for each in troubles)
+    worse = any(
+        _worse(members.get(each.member.monitor_id), each.member) for each in troubles if not each.known
+    )
     for trouble in (*troubles, *attached):
         members[trouble.member.monitor_id] = _renewed(members.get(trouble.member.monitor_id), trouble.member)
-    after = _incident(view, group, before, list(members.values()), troubles)
+    explained = {each.member.monitor_id for each in attached} - {each.member.monitor_id for each in troubles}
+    after = _incident(view, group, before, list(members.values()), troubles, explained)
     if after == before:
         return None
     louder = (
@@ -105,17 +108,28 @@ def _decide(
         event = Event.RESOLVED
     elif before is None:
         event = Event.OPENED
-    elif worse or louder:
+    elif worse or louder or _is_renamed(view, before, after):
         event = Event.UPDATED
     return Decision(after, event, view.channels(group, after.members))
 
 
 def _incident(
-    view: View, group: str, before: Incident | None, members: list[Member], troubles: Sequence[Trouble]
+    view: View,
+    group: str,
+    before: Incident | None,
+    members: list[Member],
+    troubles: Sequence[Trouble],
+    explained: set[int],
 ) -> Incident:
-    """Return the incident with these members; it is over when none of its own group is in it any more."""
+    """Return the incident with these members; it is over when only what it explains is in it any more."""
     open_members = [member for member in members if member.resolved_at is None]
-    ours = [member for member in open_members if _is_of(view, group, member)]
+    placed = {each.member.monitor_id for each in troubles}
+    apart = set(before.suppressed) if before else set()
+    ours = [
+        member
+        for member in open_members
+        if member.monitor_id in placed or (member.monitor_id not in explained and member.name not in apart)
+    ]
     if before is None:
         title, cause = _headline(view, ours)
         new = Incident(0, group, _key(group, troubles, view.now), title, cause, min(m.since for m in ours))
@@ -128,17 +142,33 @@ def _incident(
         new,
         severity=view.severity(ours) if ours else new.severity,
         members=tuple(members),
-        suppressed=tuple(sorted(m.name for m in open_members if not _is_of(view, group, m))),
+        suppressed=tuple(sorted(member.name for member in open_members if member not in ours)),
     )
 
 
 def _headline(view: View, ours: Sequence[Member]) -> tuple[str, str]:
-    return headline([(view.monitors[member.monitor_id].kind, member) for member in ours])
+    found = [(view.monitors[member.monitor_id], member) for member in ours]
+    identity = shared_identity(found)
+    if identity:
+        return shared(identity, [member for spec, member in found if spec.identity == identity])
+    return headline([(spec.kind, member) for spec, member in found])
 
 
-def _is_of(view: View, group: str, member: Member) -> bool:
-    spec = view.monitors.get(member.monitor_id)
-    return spec is not None and group_of(spec) == group
+def _is_renamed(view: View, before: Incident | None, after: Incident) -> bool:
+    """Tell whether it turned out that the thing is shared: the first message named one endpoint's part."""
+    if before is None or before.title == after.title:
+        return False
+    now, then = (
+        shared_identity(
+            [
+                (spec, member)
+                for member in incident.members
+                if (spec := view.monitors.get(member.monitor_id)) is not None
+            ]
+        )
+        for incident in (after, before)
+    )
+    return bool(now) and not then
 
 
 def _key(group: str, troubles: Sequence[Trouble], now: float) -> str:

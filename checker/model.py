@@ -85,6 +85,7 @@ class MonitorSpec:
     tags: tuple[str, ...] = ()
     channels: tuple[str, ...] | None = None  # None: every channel
     depends_on: tuple[str, ...] = ()
+    identity: str = ""  # of components: what it stands on, as its document says: "postgres:orders"
     description: str = ""
     source: str = "file"
     fail_after: int = 1

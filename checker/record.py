@@ -10,9 +10,9 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -22,6 +22,7 @@ from checker.state import advance, initial
 from checker.store import Store, StoreUnavailable, door, monitors
 from checker.store.bulk import Row
 from checker.store.monitors import Monitor
+from healthkit.bounds import clean
 from healthkit.errors import HealthkitError
 
 __all__ = ["Overloaded", "Recorded", "Recorder", "StoreUnavailable", "UnknownMonitorError"]
@@ -32,6 +33,9 @@ _log = logging.getLogger(__name__)
 
 LIMIT = 20_000  # observations that may wait; at 5,000 a second the last of them waits four seconds
 BATCH = 1_000  # observations in one transaction, unless one caller alone brings more
+
+MAX_IDENTITY = 200  # characters
+MAX_NEEDS = 20  # names that a component may depend on
 
 _ENDS = (PingKind.SUCCESS, PingKind.FAIL)
 
@@ -168,6 +172,8 @@ class Recorder:
     def _answer(self, batch: list[_Request], outcome: _Outcome) -> None:
         for monitor in outcome.created:
             self._registry.add(monitor)
+        for monitor in outcome.described:
+            self._registry.put(monitor)
         for request, result in zip(batch, outcome.results, strict=True):
             if not request.answer.done():
                 request.answer.set_result(result)
@@ -187,6 +193,7 @@ def _refuse_all(batch: list[_Request], error: Exception) -> None:
 class _Outcome:
     results: list[list[Recorded]]
     created: list[Monitor]
+    described: list[Monitor]  # components whose document tells something else of them than before
     changed: bool
     deadline: float  # the earliest that was written
 
@@ -199,6 +206,7 @@ class _Fold:
         self._registry = registry
         self._now = now
         self._created: dict[tuple[int, str], Monitor] = {}
+        self._described: dict[int, Monitor] = {}
         self._states: dict[int, MonitorState] = {}
         self._touched: set[int] = set()
         self._pings: list[Row] = []
@@ -215,6 +223,7 @@ class _Fold:
         return _Outcome(
             results,
             list(self._created.values()),
+            list(self._described.values()),
             bool(self._changes),
             min((each for each in deadlines if each is not None), default=math.inf),
         )
@@ -259,6 +268,8 @@ class _Fold:
     def _observe_component(self, endpoint_id: int, key: str, look: Poll) -> Recorded:
         monitor_id, spec = self._component(endpoint_id, key)
         before, after, changes = self._advance(monitor_id, spec, look)
+        if look.details and (said := standing(spec, look.details)) is not spec:
+            self._described[monitor_id] = Monitor(monitor_id, said, endpoint_id)
         # An endpoint's history is a row a poll; a component's is a row a turn of events, or it would explode.
         if _turned(before, after):
             self._polls.append(door.poll_row(monitor_id, look))
@@ -279,6 +290,8 @@ class _Fold:
         return before, after, changes
 
     def _write(self) -> None:
+        for each in self._described.values():
+            monitors.described(self._conn, each.id, each.spec)
         door.save_states(self._conn, {each: self._states[each] for each in self._touched})
         if self._pings:
             door.insert_pings(self._conn, self._pings)
@@ -303,6 +316,21 @@ class _Fold:
         if found is None:
             raise UnknownMonitorError(f"monitor {endpoint_id}: its component {key!r} was removed meanwhile")
         return found, self._spec(found)
+
+
+def standing(spec: MonitorSpec, details: Mapping[str, Any]) -> MonitorSpec:
+    """Return a component's specification with what its document tells now of what it stands on."""
+    identity, needs = details.get("identity"), details.get("dependsOn")
+    if (identity is None or identity == spec.identity) and (needs is None or needs == [*spec.depends_on]):
+        return spec  # the common case
+    new_identity = clean(identity, MAX_IDENTITY) if isinstance(identity, str) else spec.identity
+    new_needs = spec.depends_on
+    if isinstance(needs, list):
+        texts = [clean(each, MAX_IDENTITY) for each in needs[:MAX_NEEDS] if isinstance(each, str)]
+        new_needs = tuple(dict.fromkeys(texts))
+    if new_identity == spec.identity and new_needs == spec.depends_on:
+        return spec
+    return replace(spec, identity=new_identity, depends_on=new_needs)
 
 
 def _duration(ping: Ping, before: MonitorState, after: MonitorState) -> float | None:

@@ -25,6 +25,7 @@ class _Index:
     components: dict[int, dict[str, int]] = field(default_factory=dict)
     parents: dict[int, int] = field(default_factory=dict)
     dependents: dict[str, set[int]] = field(default_factory=dict)
+    identities: dict[str, set[int]] = field(default_factory=dict)  # who stands on the same thing
 
     def add(self, monitor: Monitor) -> None:
         """Take in one monitor."""
@@ -43,6 +44,8 @@ class _Index:
             self._add_slug(spec.slug, monitor_id)
         for name in spec.depends_on:
             self.dependents.setdefault(name, set()).add(monitor_id)
+        if spec.identity:
+            self.identities.setdefault(spec.identity, set()).add(monitor_id)
 
     def forget(self, monitor_id: int) -> None:
         """Forget what a monitor is found by, not what another one is; it stays known by its id."""
@@ -63,6 +66,7 @@ class _Index:
             self._discard_slug(spec.slug, monitor_id)
         for name in spec.depends_on:
             self.dependents.get(name, set()).discard(monitor_id)
+        self.identities.get(spec.identity, set()).discard(monitor_id)
 
     def _add_slug(self, slug: str, monitor_id: int) -> None:
         sharing = self.shared.get(slug) or ({self.slugs[slug]} if slug in self.slugs else set())
@@ -152,7 +156,7 @@ class Registry:
         return MappingProxyType(self._index.specs)
 
     def related(self, monitor_ids: Iterable[int]) -> set[int]:
-        """Return these monitors, all of their groups, and what they depend on or depends on them."""
+        """Return these monitors, all of their groups, what they depend on or share, or depends on them."""
         found: set[int] = set()
         todo = [each for each in monitor_ids if each in self._index.specs]
         while todo:
@@ -207,6 +211,7 @@ class Registry:
             endpoint,
             *self._index.components.get(endpoint, {}).values(),
             *self._index.dependents.get(spec.full_name, ()),
+            *self._index.identities.get(spec.identity, ()),
         ]
         near.extend(found for name in spec.depends_on if (found := self._index.names.get(name)) is not None)
         return [each for each in near if each in self._index.specs]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from checker.maintenance import MaintenanceSpec, Window, active, covering
 from checker.model import (
@@ -18,22 +19,28 @@ from checker.model import (
     Severity,
     State,
 )
+from checker.rules import sharing
 from checker.rules.causes import Causes, group_of
 from checker.rules.transition import BAD
 from checker.schedule import Every
 
 NOTICE = 60.0  # seconds at most that a dependency is given to be seen failing
 SETTLE = 300.0  # seconds at most that a monitor is given to follow its dependency's recovery
+GATHER = 15.0  # seconds at most that others on the same thing are given to be seen failing with it
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A monitor that is not well, or was not for a moment; `at` is the moment that counts for maintenance."""
+    """A monitor that is not well, or was not for a moment; `at` is the moment that counts for maintenance.
+
+    `known`: what it tells was told already, by another that stands on the same thing.
+    """
 
     member: Member
     spec: MonitorSpec
     at: float
     change_id: int = 0
+    known: bool = False
 
 
 class View:
@@ -61,16 +68,24 @@ class View:
         """Return all trouble by the group whose incident it belongs to: its own, and what it explains."""
         own: dict[str, list[Trouble]] = defaultdict(list)
         attached: dict[str, list[Trouble]] = defaultdict(list)
+        homes = at_home(incidents.values())
+        explained: list[tuple[int, Trouble]] = []
+        fresh: list[Trouble] = []
         for trouble in self._troubles():
-            group = group_of(trouble.spec)
-            if member_of(incidents.get(group), trouble.member.monitor_id):
-                own[group].append(trouble)
+            number = trouble.member.monitor_id
+            if number in homes:
+                own[homes[number]].append(trouble)
             elif covering(self._open_windows(trouble.at), trouble.spec.full_name):
                 continue
-            elif (root := self.causes.root(trouble.member.monitor_id)) is not None:
-                attached[group_of(self.monitors[root])].append(trouble)
+            elif (root := self.causes.root(number)) is not None:
+                explained.append((root, trouble))
             elif not self._follows(trouble) and not self._precedes(trouble):
-                own[group].append(trouble)
+                fresh.append(trouble)
+        for group, trouble in sharing.placed(self, fresh, incidents, homes):
+            own[group].append(trouble)
+            homes[trouble.member.monitor_id] = group
+        for root, trouble in explained:
+            attached[homes.get(root) or group_of(self.monitors[root])].append(trouble)
         return own, attached
 
     def severity(self, members: Sequence[Member]) -> Severity:
@@ -80,9 +95,11 @@ class View:
     def channels(self, group: str, members: Sequence[Member]) -> tuple[str, ...] | None:
         """Return where the members of a group tell, together; a component tells where its endpoint does."""
         found: list[str] | None = None
+        kin = (self.monitors.get(member.monitor_id) for member in members)
+        named = any(spec is not None and group_of(spec) == group for spec in kin)
         for member in members:
             spec = self.monitors.get(member.monitor_id)
-            if spec is None or group_of(spec) != group:
+            if spec is None or (named and group_of(spec) != group):
                 continue
             names = spec.channels
             if names is None and (endpoint := self.causes.endpoint_of(spec)) is not None:
@@ -91,6 +108,33 @@ class View:
                 return None
             found = [*(found or ()), *names]
         return None if found is None else tuple(dict.fromkeys(found))
+
+    def gathers(self, trouble: Trouble) -> bool:
+        """Tell whether others on the same thing have not been looked at since it fell: they may fail too."""
+        since = self.now - trouble.member.since
+        if not trouble.spec.identity or not 0 <= since < min(self._settle, GATHER):
+            return False
+        if trouble.at != self.now or self.levels[trouble.member.monitor_id] not in BAD:
+            return False
+        for each in self._standing_on.get(trouble.spec.identity, ()):
+            state = self.states.get(each)
+            if (
+                state is None
+                or state.state is not State.UP
+                or group_of(self.monitors[each]) == group_of(trouble.spec)
+            ):
+                continue
+            if state.failures or (state.last_seen or 0.0) <= trouble.member.since:
+                return True
+        return False
+
+    @cached_property
+    def _standing_on(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = defaultdict(list)
+        for number, spec in self.monitors.items():
+            if spec.identity:
+                found[spec.identity].append(number)
+        return found
 
     def _open_windows(self, at: float) -> list[Window]:
         if at not in self._windows:
@@ -184,9 +228,12 @@ def _evidence(state: MonitorState) -> Mapping[str, float]:
     return {key: value for key, value in found.items() if value is not None} or NOTHING
 
 
-def member_of(incident: Incident | None, monitor_id: int) -> Member | None:
-    """Return the monitor as a member that has not recovered yet."""
-    for member in incident.members if incident else ():
-        if member.monitor_id == monitor_id and member.resolved_at is None:
-            return member
-    return None
+def at_home(incidents: Iterable[Incident]) -> dict[int, str]:
+    """Return who is in an open incident for reasons of its own: monitor id -> the incident's group."""
+    found: dict[int, str] = {}
+    for incident in incidents:
+        explained = set(incident.suppressed)
+        for member in incident.members:
+            if member.resolved_at is None and member.name not in explained:
+                found.setdefault(member.monitor_id, incident.group)
+    return found

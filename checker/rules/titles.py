@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from checker.model import Cause, Kind, Member, State
 
 NAME_CHARACTERS = 120
+NAMED = 12  # endpoints that a cause names
 Affected = tuple[Kind, Member]
 
 _HEARTBEAT = {
@@ -29,6 +30,22 @@ def headline(affected: Sequence[Affected]) -> tuple[str, str]:
     kind, member = min(affected, key=_weight)
     others = sum(other_kind is kind and other.state is member.state for other_kind, other in affected) - 1
     return _title(kind, member, others), member.reason or str(member.cause)
+
+
+def shared(identity: str, members: Sequence[Member]) -> tuple[str, str]:
+    """Return title and cause of an incident about one thing that several endpoints stand on."""
+    fails = any(member.state is State.DOWN for member in members)
+    first = min(members, key=lambda each: (each.state is not State.DOWN, each.since, each.monitor_id))
+    endpoints = dict.fromkeys(member.name.partition("/")[0] for member in members)
+    seen = f"seen by {names(list(endpoints))}"
+    title = f"{_short(identity)} is {'failing' if fails else 'degraded'}"
+    return title, f"{first.reason} ({seen})" if first.reason else seen
+
+
+def names(found: Sequence[str]) -> str:
+    """Return names in a row, those beyond the first few as a count."""
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return ", ".join(_short(each) for each in found[:NAMED]) + more
 
 
 def _weight(one: Affected) -> tuple[bool, int, float, int]:

@@ -95,6 +95,7 @@ _SPEC_DEFAULTS: dict[str, Any] = {
     "tags": (),
     "channels": None,
     "depends_on": (),
+    "identity": "",
     "description": "",
     "fail_after": 1,
     "recover_after": 1,

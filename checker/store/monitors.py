@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from checker.model import Cause, Change, Kind, MonitorSpec, MonitorState, State
+from checker.model import NOTHING, Cause, Change, Kind, MonitorSpec, MonitorState, State
 from checker.schedule import Every
 from checker.state import initial, respecified
 from checker.store import codec, door
@@ -49,8 +49,11 @@ class Synced:
         return [f"{sign} {name}{note}" for sign, names, note in groups for name in names]
 
 
-def component_spec(endpoint: MonitorSpec, key: str) -> MonitorSpec:
-    """Return the specification of an endpoint's component: its own name, all else as the endpoint has it."""
+def component_spec(endpoint: MonitorSpec, key: str, said: Mapping[str, Any] = NOTHING) -> MonitorSpec:
+    """Return the specification of an endpoint's component: its own name, all else as the endpoint has it.
+
+    `said` holds what its document tells of it: `identity` and `depends_on`.
+    """
     return MonitorSpec(
         kind=Kind.COMPONENT,
         name=key,
@@ -61,7 +64,15 @@ def component_spec(endpoint: MonitorSpec, key: str) -> MonitorSpec:
         fail_after=endpoint.fail_after,
         recover_after=endpoint.recover_after,
         every=endpoint.every,
+        identity=said.get("identity", ""),
+        depends_on=tuple(said.get("depends_on", ())),
     )
+
+
+def described(conn: Connection, monitor_id: int, spec: MonitorSpec) -> None:
+    """Write down what a component's document tells of it now."""
+    said = {"identity": spec.identity, "depends_on": list(spec.depends_on)}
+    conn.execute(monitor.update().where(monitor.c.id == monitor_id).values(spec=said))
 
 
 def auto_spec(slug: str) -> MonitorSpec:
@@ -152,9 +163,14 @@ def ensure_components(conn: Connection, endpoint: Monitor, keys: Sequence[str], 
     return made
 
 
+def monitor_of(row: Any) -> Monitor:
+    """Return the endpoint or heartbeat that a row of the `monitor` table holds."""
+    return _monitor(row, {})
+
+
 def _monitor(row: Any, parents: Mapping[int, Monitor]) -> Monitor:
     if row.parent_id is not None and row.parent_id in parents:
-        spec = component_spec(parents[row.parent_id].spec, row.name)
+        spec = component_spec(parents[row.parent_id].spec, row.name, row.spec)
     else:
         spec = codec.spec_of(
             row.spec,

@@ -21,7 +21,10 @@ MONITORS: dict[int, MonitorSpec] = {
     5: heartbeat(name="b", depends_on=("a", "c")),
     6: heartbeat(name="c", depends_on=("b",)),
     7: endpoint("api", depends_on=("shop",)),
-    8: component("orders:age", parent="api"),
+    8: component("orders:age", parent="api", identity="postgres:orders"),
+    9: component("rows:age", parent="shop", identity="postgres:orders"),
+    10: endpoint("admin"),
+    11: component("orders:write", parent="admin", identity="postgres:orders"),
 }
 WINDOWS = [MaintenanceSpec("often", Cron("*/10 * * * *"), 120.0, ("shop", "a"))]
 STEPS = st.lists(
