@@ -21,10 +21,11 @@ from dataclasses import dataclass, replace
 
 from checker.maintenance import MaintenanceSpec
 from checker.model import Change, Event, Incident, Member, MonitorSpec, MonitorState, Severity, State
-from checker.rules.scene import SETTLE, Trouble, View
+from checker.rules.scene import SETTLE, View
 from checker.rules.sharing import shared_identity
 from checker.rules.titles import headline, shared
 from checker.rules.transition import BAD
+from checker.rules.trouble import Trouble
 from checker.slugs import slug
 
 KEY_CHARACTERS = 200

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from checker.maintenance import MaintenanceSpec, Window, active, covering
@@ -22,25 +21,12 @@ from checker.model import (
 from checker.rules import sharing
 from checker.rules.causes import Causes, group_of
 from checker.rules.transition import BAD
+from checker.rules.trouble import Trouble
 from checker.schedule import Every
 
 NOTICE = 60.0  # seconds at most that a dependency is given to be seen failing
 SETTLE = 300.0  # seconds at most that a monitor is given to follow its dependency's recovery
 GATHER = 15.0  # seconds at most that others on the same thing are given to be seen failing with it
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A monitor that is not well, or was not for a moment; `at` is the moment that counts for maintenance.
-
-    `known`: what it tells was told already, by another that stands on the same thing.
-    """
-
-    member: Member
-    spec: MonitorSpec
-    at: float
-    change_id: int = 0
-    known: bool = False
 
 
 class View:
@@ -81,7 +67,7 @@ class View:
                 explained.append((root, trouble))
             elif not self._follows(trouble) and not self._precedes(trouble):
                 fresh.append(trouble)
-        for group, trouble in sharing.placed(self, fresh, incidents, homes):
+        for group, trouble in self._shared(fresh, incidents, homes):
             own[group].append(trouble)
             homes[trouble.member.monitor_id] = group
         for root, trouble in explained:
@@ -109,7 +95,20 @@ class View:
             found = [*(found or ()), *names]
         return None if found is None else tuple(dict.fromkeys(found))
 
-    def gathers(self, trouble: Trouble) -> bool:
+    def _shared(
+        self, fresh: Sequence[Trouble], incidents: Mapping[str, Incident], homes: Mapping[int, str]
+    ) -> Iterator[sharing.Placed]:
+        known: dict[str, str] = {}  # identities that an open incident is about already
+        for number, group in homes.items():
+            spec = self.monitors.get(number)
+            if spec is not None and spec.identity and self.levels.get(number) in BAD:
+                known.setdefault(spec.identity, group)
+        waiting = {
+            group_of(each.spec) for each in fresh if each.spec.identity not in known and self._gathers(each)
+        }
+        return sharing.placed(fresh, incidents, known, waiting)
+
+    def _gathers(self, trouble: Trouble) -> bool:
         """Tell whether others on the same thing have not been looked at since it fell: they may fail too."""
         since = self.now - trouble.member.since
         if not trouble.spec.identity or not 0 <= since < min(self._settle, GATHER):

@@ -9,39 +9,37 @@ an incident already.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from checker.model import Incident, Member, MonitorSpec
 from checker.rules.causes import group_of
-from checker.rules.transition import BAD
+from checker.rules.trouble import Trouble
 
-if TYPE_CHECKING:
-    from checker.rules.scene import Trouble, View
-
-Placed = tuple[str, "Trouble"]
+Placed = tuple[str, Trouble]
 
 
 def placed(
-    view: View, fresh: Sequence[Trouble], incidents: Mapping[str, Incident], homes: Mapping[int, str]
+    fresh: Sequence[Trouble],
+    incidents: Mapping[str, Incident],
+    known: Mapping[str, str],
+    waiting: Collection[str],
 ) -> Iterator[Placed]:
-    """Yield trouble that is in no incident yet, with the group whose incident it belongs to."""
-    known = _carriers(view, homes)
-    targets = known | _meeting(fresh, known)
+    """Yield trouble that is in no incident yet, with the group whose incident it belongs to.
+
+    `known`: the identities that an open incident is about already, with its group. `waiting`: endpoints that
+    are left for a later call.
+    """
+    targets = {**known, **_meeting(fresh, known)}
     moves = {
         group_of(each.spec): targets[each.spec.identity] for each in fresh if each.spec.identity in targets
-    }
-    waiting = {
-        group_of(each.spec) for each in fresh if each.spec.identity not in known and view.gathers(each)
     }
     for trouble in fresh:
         base = group_of(trouble.spec)
         if base in waiting:
             continue
         group = base if base in incidents else moves.get(base, base)
-        if trouble.spec.identity in targets:
-            group = targets[trouble.spec.identity]
+        group = targets.get(trouble.spec.identity, group)
         joins = group != base and group in incidents
         yield group, replace(trouble, known=True) if joins else trouble
 
@@ -54,16 +52,6 @@ def shared_identity(found: Sequence[tuple[MonitorSpec, Member]]) -> str:
             groups[spec.identity].add(group_of(spec))
     most = max(groups, key=lambda each: len(groups[each]), default="")
     return most if most and len(groups[most]) > 1 else ""
-
-
-def _carriers(view: View, homes: Mapping[int, str]) -> dict[str, str]:
-    """Return the identities that an open incident is about already: identity -> the incident's group."""
-    found: dict[str, str] = {}
-    for number, group in homes.items():
-        spec = view.monitors.get(number)
-        if spec is not None and spec.identity and view.levels.get(number) in BAD:
-            found.setdefault(spec.identity, group)
-    return found
 
 
 def _meeting(fresh: Sequence[Trouble], known: Mapping[str, str]) -> dict[str, str]:
