@@ -26,6 +26,7 @@ from checker.registry import Registry
 from checker.reload import Reloader
 from checker.retention import Retention
 from checker.store import Store, StoreError, monitors
+from checker.store.windows import Windows
 from checker.supervisor import Supervisor
 from checker.watcher import Watcher
 from checker.web.app import app, distribution_version
@@ -92,6 +93,8 @@ class Checker:
         self.registry = Registry(self.store)
         await self.registry.reload()
         self.recorder = Recorder(self.store, self.registry, self.clock)
+        self.windows = Windows(self.store, self.clock)
+        await self.windows.reload()
         self.http = Http()
         self.channels = self._build(self._first)
         self.reloader = Reloader(self._first, self._environ, self._apply)
@@ -116,7 +119,7 @@ class Checker:
             self.registry,
             node=self.node,
             channels=lambda: tuple(self.channels),
-            maintenance=lambda: self.config.maintenance,
+            maintenance=lambda: (*self.config.maintenance, *self.windows.open()),
             public_url=self._first.server.public_url or self.address.url,
             changed=self.recorder.changed,
             put=put,
@@ -134,11 +137,14 @@ class Checker:
             clock=self.clock,
             config=lambda: self.config,
             health=self.health,
+            monitors=self.registry,
+            recorder=self.recorder,
+            windows=self.windows,
             notices=self.notices,
             node=f"{self.node}, healthkit {distribution_version()}",
             url=self.address.url,
         )
-        web = server.server(app(context, registry=self.registry, door=self.recorder))
+        web = server.server(app(context))
         self._listen_to_signals()
         await self.watcher.start(self.clock())  # before any ping comes in
         serving = asyncio.create_task(server.serve(web, sock), name="server")
@@ -157,6 +163,7 @@ class Checker:
             "assembler": self.assembler.run,
             "dispatcher": self.dispatcher.run,
             "reloader": self.reloader.run,
+            "windows": self.windows.run,
             "retention": Retention(self.store, self.registry, self.clock).run,
         }
         for name, run in loops.items():

@@ -42,6 +42,17 @@ def acknowledge(conn: Connection, monitor_id: int, now: float, by: str) -> list[
     return [row.title for row in found]
 
 
+def acknowledge_incident(conn: Connection, incident_id: int, now: float, by: str) -> bool:
+    """Acknowledge an open incident, unless somebody did; tell whether this call did it."""
+    open_one = incident.c.resolved_at.is_(None) & incident.c.acknowledged_at.is_(None)
+    done = conn.execute(
+        incident.update()
+        .where(incident.c.id == incident_id, open_one)
+        .values(acknowledged_at=now, acknowledged_by=by)
+    )
+    return done.rowcount > 0
+
+
 def sendings(conn: Connection, dedup_key: str) -> list[Sending]:
     """Return what became of the messages with this key, a row a channel."""
     rows = conn.execute(select(outbox).where(outbox.c.dedup_key == dedup_key).order_by(outbox.c.id)).all()

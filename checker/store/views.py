@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from checker.model import Incident, Kind, MonitorSpec, MonitorState, Severity
+from checker.model import Change, Incident, Kind, MonitorSpec, MonitorState, Severity
 from checker.store import codec
-from checker.store.tables import channel_state, incident, member, monitor, node, outbox, state
+from checker.store.tables import change, channel_state, incident, member, monitor, node, outbox, ping, state
 
 RECENT = 10  # resolved incidents on the dashboard
 
@@ -113,6 +113,64 @@ def watched(conn: Connection) -> tuple[Watched, ...]:
     tops = (row for row in rows if row.parent_id is None)
     found = (_watched(row, "", sorted(parts[row.id], key=_name)) for row in tops)
     return tuple(sorted(found, key=lambda each: (each.spec.kind is not Kind.ENDPOINT, _name(each))))
+
+
+def heartbeats(conn: Connection, monitor_ids: Iterable[int] | None = None) -> tuple[Watched, ...]:
+    """Return the live heartbeats (or those of these ids), in the order they were made."""
+    query = (
+        select(monitor, state.c.state, state.c.since, state.c.deadline, state.c.data)
+        .join(state, state.c.monitor_id == monitor.c.id, isouter=True)
+        .where(monitor.c.removed_at.is_(None), monitor.c.kind == "heartbeat")
+        .order_by(monitor.c.id)
+    )
+    if monitor_ids is not None:
+        query = query.where(monitor.c.id.in_(list(monitor_ids)))
+    return tuple(_watched(row, "", ()) for row in conn.execute(query))
+
+
+@dataclass(frozen=True, slots=True)
+class PingView:
+    """A ping as it was kept, without its body: `size` counts the bytes of that."""
+
+    n: int
+    at: float
+    kind: str
+    scheme: str
+    method: str
+    user_agent: str
+    remote: str
+    rid: str | None
+    duration: float | None
+    exit_code: int | None
+    size: int
+
+
+def pings(conn: Connection, monitor_id: int, limit: int) -> tuple[PingView, ...]:
+    """Return a heartbeat's last pings, the newest first."""
+    names = [name for name in PingView.__dataclass_fields__ if name != "size"]
+    size = func.coalesce(func.length(ping.c.body), 0)
+    query = select(*(ping.c[name] for name in names), size).where(ping.c.monitor_id == monitor_id)
+    return tuple(PingView(*row) for row in conn.execute(query.order_by(ping.c.n.desc()).limit(limit)))
+
+
+def ping_body(conn: Connection, monitor_id: int, n: int) -> bytes | None:
+    """Return what the ping of that number brought; None where it brought nothing, or is gone."""
+    query = select(ping.c.body).where(ping.c.monitor_id == monitor_id, ping.c.n == n)
+    found = conn.execute(query).scalar()
+    return None if found is None else bytes(found)
+
+
+def changes(
+    conn: Connection, monitor_id: int, *, start: float | None, end: float | None, limit: int
+) -> tuple[Change, ...]:
+    """Return how a monitor's state changed from `start` to before `end`, the newest first."""
+    query = select(change).where(change.c.monitor_id == monitor_id)
+    if start is not None:
+        query = query.where(change.c.at >= start)
+    if end is not None:
+        query = query.where(change.c.at < end)
+    rows = conn.execute(query.order_by(change.c.id.desc()).limit(limit))
+    return tuple(codec.change_of(row) for row in rows)
 
 
 def _name(each: Watched) -> str:

@@ -6,15 +6,19 @@ import logging
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
+from checker.record import Overloaded
 from checker.store import StoreUnavailable
-from checker.web import api, dashboard, metrics
+from checker.web import api, dashboard, metrics, v3
+from checker.web.access import may_see_pages
 from checker.web.context import Context
 from checker.web.headers import SafeHeaders
 from checker.web.pages import HERE
-from checker.web.ping import App, Directory, Door, Gate, PingReceiver
+from checker.web.ping import App, Gate, PingReceiver
 from healthkit_fastapi import mount_health
 
 logger = logging.getLogger(__name__)
@@ -28,7 +32,7 @@ def distribution_version() -> str:
         return "0"
 
 
-def app(context: Context, *, registry: Directory, door: Door) -> App:
+def app(context: Context) -> App:
     """Return the ASGI application of a running checker."""
 
     def gate() -> Gate:
@@ -36,7 +40,9 @@ def app(context: Context, *, registry: Directory, door: Door) -> App:
         return Gate(key=server.ping_key or "", open_slugs=server.open_slugs)
 
     behind = SafeHeaders(pages(context))
-    return PingReceiver(behind, registry=registry, door=door, clock=context.clock, gate=gate)
+    return PingReceiver(
+        behind, registry=context.monitors, door=context.recorder, clock=context.clock, gate=gate
+    )
 
 
 def pages(context: Context) -> FastAPI:
@@ -51,9 +57,12 @@ def pages(context: Context) -> FastAPI:
     )
     fastapi.include_router(dashboard.router(context))
     fastapi.include_router(api.router(context))
+    for number in v3.VERSIONS:
+        fastapi.include_router(v3.router(context, number))
 
     @fastapi.get("/metrics", include_in_schema=False)
-    async def figures() -> Response:
+    async def figures(request: Request) -> Response:
+        may_see_pages(context.config().server, request)
         return Response(metrics.render(await context.overview()), media_type=metrics.MEDIA_TYPE)
 
     @fastapi.exception_handler(StoreUnavailable)
@@ -61,16 +70,40 @@ def pages(context: Context) -> FastAPI:
         logger.warning("%s could not be answered: %s", request.url.path, error)
         return _refusal(request, 503, "the store cannot be read now", {"Retry-After": "5"})
 
-    @fastapi.exception_handler(404)
-    async def unknown(request: Request, _error: Exception) -> Response:
-        return _refusal(request, 404, "not found", {})
+    @fastapi.exception_handler(Overloaded)
+    async def overloaded(request: Request, error: Overloaded) -> Response:
+        return _refusal(request, 503, "overloaded, try again", {"Retry-After": f"{error.retry_after:.0f}"})
+
+    @fastapi.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        text = error.detail.lower() if error.status_code in (404, 405) else error.detail
+        return _refusal(request, error.status_code, text, dict(error.headers or {}))
+
+    @fastapi.exception_handler(RequestValidationError)
+    async def not_meant(request: Request, error: RequestValidationError) -> Response:
+        return _refusal(request, 422, _first(error), {})
 
     fastapi.mount("/static", StaticFiles(directory=HERE / "static"))
     mount_health(fastapi, context.health)
+    _openapi(fastapi)
     return fastapi
+
+
+def _first(error: RequestValidationError) -> str:
+    """Return the first thing that is wrong with a request; never what was sent."""
+    first = error.errors()[0]
+    place = ".".join(str(each) for each in first["loc"])
+    return f"{place}: {first['msg']}".encode("utf-8", "replace").decode()[:500]
 
 
 def _refusal(request: Request, status: int, text: str, headers: dict[str, str]) -> Response:
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": text}, status, headers)
     return PlainTextResponse(text, status, headers)
+
+
+def _openapi(fastapi: FastAPI) -> None:
+    """Name the management API's key in the OpenAPI document, and where validation speaks our own words."""
+    document = fastapi.openapi()
+    schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes["ApiKey"] = {"type": "apiKey", "in": "header", "name": "X-Api-Key"}

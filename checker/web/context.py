@@ -6,20 +6,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from checker.config import Config
+from checker.model import Observation
+from checker.record import Recorded, Recorder
+from checker.registry import Registry
 from checker.store import Store
 from checker.store.views import Overview, overview
+from checker.store.windows import Windows
 from checker.web.present import Notice
 from healthkit.health import Health
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The store to read, the configuration that holds now, and what the checker says of itself."""
+    """The store to read, the door to write, the configuration that holds now, and the checker's own word."""
 
     store: Store
     clock: Callable[[], float]
     config: Callable[[], Config]
     health: Health
+    monitors: Registry
+    recorder: Recorder
+    windows: Windows
     notices: Callable[[], Sequence[Notice]] = tuple
     node: str = ""
     url: str = ""  # where the checker listens: what is shown where no public_url is configured
@@ -37,3 +44,12 @@ class Context:
         """Return all that is shown, read in one transaction. Raises `StoreUnavailable`."""
         channels = self.channels()
         return await self.store.read(lambda conn: overview(conn, channels))
+
+    async def record(self, observations: Sequence[tuple[int, Observation]]) -> list[Recorded]:
+        """Return what observations did, once that is durable; raises what `Recorder.record` does."""
+        return await self.recorder.record(observations)
+
+    def wake(self) -> None:
+        """Have deadlines and changes looked at now: something was written beside the recorder."""
+        self.recorder.sooner.set()
+        self.recorder.changed.set()

@@ -23,9 +23,11 @@ from checker.model import (
     Notification,
     State,
 )
+from checker.record import Recorder
 from checker.registry import Registry
 from checker.store import Store, door, incidents, monitors, outbox
 from checker.store.monitors import Monitor, ensure_components
+from checker.store.windows import Windows
 from checker.web.app import pages
 from checker.web.context import Context
 from checker.web.headers import SafeHeaders
@@ -73,6 +75,7 @@ class Site:
         self.config: Config = load(path, {})
         self.store = Store(self.config.server.database)
         self.store.migrate()
+        self.registry = Registry(self.store)
         self.sync(self.config.monitors)
         self.notices: Sequence[Notice] = ()
         context = Context(
@@ -82,13 +85,15 @@ class Site:
             health=Health("healthkit-checker"),
             notices=lambda: self.notices,
             url="http://127.0.0.1:8765",
+            monitors=self.registry,
+            recorder=Recorder(self.store, self.registry, lambda: NOW),
+            windows=Windows(self.store, lambda: NOW),
         )
         self.app = SafeHeaders(pages(context))
 
     def sync(self, specs: Sequence[MonitorSpec]) -> None:
         """Make these the monitors, and read them anew."""
         self.store.write_now(lambda conn: monitors.sync(conn, specs, NOW - 7200))
-        self.registry = Registry(self.store)
         self.registry.reload_now()
 
     def id(self, name: str) -> int:
