@@ -118,3 +118,42 @@ def test_the_status_alone_names_nothing_else(form: object, status: Status) -> No
     body = FORMATS[form.name].write_status(status)  # type: ignore[attr-defined]
     assert b"shop" not in body
     assert str(status).encode() in body or form.name == "prometheus"  # type: ignore[attr-defined]
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of a colour, as WCAG 2.2 defines it."""
+    digits = colour * 2 if len(colour) == 3 else colour
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_every_text_of_the_page_has_the_contrast_that_wcag_asks_for(theme: int) -> None:
+    css = re.findall(r":root \{(.*?)\}", html(REPORT).decode(), flags=re.DOTALL)[theme]
+    colours = dict(re.findall(r"--([\w-]+): #(\w+);", css))
+    pairs = [(tone, f"{tone}-back") for tone in ("pass", "warn", "fail", "mute")]
+    pairs += [(text, back) for text in ("text", "soft", "link") for back in ("page", "card")]
+    pairs += [(tone, "card") for tone in ("warn", "fail")]
+    pairs += [("text", f"{tone}-back") for tone in ("pass", "warn", "fail")]
+    assert [
+        f"{text} on {back}: {contrast(colours[text], colours[back]):.1f}"
+        for text, back in pairs
+        if contrast(colours[text], colours[back]) < 4.5
+    ] == []
+
+
+def test_the_page_counts_what_it_shows_and_folds_what_is_more() -> None:
+    check = Check("orders", "rows", lambda: None, identity="postgres:orders", depends_on=("database:write",))
+    held = Reading(check, Status.UNKNOWN, 0.0, output="not run yet")
+    aside = Reading(check, Status.PASS, 0.0, output="disabled: moving", is_disabled=True)
+    page = Page(html(Report("shop", Status.WARN, 0.0, (held, aside))).decode())
+    assert "2 checks: 1 not run yet, 1 disabled" in page.words
+    for words in ("postgres:orders", "database:write", "disabled: moving"):
+        assert words in page.words
+    assert "details" in [tag for tag, _ in page.tags]
