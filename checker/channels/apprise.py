@@ -8,8 +8,9 @@ import time
 import warnings
 from typing import Any
 
-from checker.channels import _text, _threads
+from checker.channels import _threads
 from checker.channels.base import Channel, ChannelError, Clock
+from checker.channels.story import tell
 from checker.http import Http
 from checker.model import ChannelSpec, Event, Notification
 
@@ -34,9 +35,10 @@ class Apprise(Channel):
                     raise self._wrong('"url"', "is not one that Apprise understands (or a list of such)")
 
     async def send(self, notification: Notification, *, dedup: str) -> None:  # noqa: ARG002 - Apprise has no such thing
-        title, body = harmless(_text.headline(notification)), harmless(_text.body(notification))
-        if url := _text.link(notification):
-            body = f"{body}\n\n{url}"
+        story = tell(notification)
+        title, body = harmless(story.headline()), harmless(story.body)
+        if story.link:
+            body = f"{body}\n\n{story.link}"
 
         def notify() -> None:
             taken = self._target.notify(

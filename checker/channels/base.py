@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
+from checker.channels.posts import OwnPosts, Posts
 from checker.http import ErrorKind, Http, HttpError, Request, Response
 from checker.http.target import parse
 from checker.model import ChannelSpec, Notification
@@ -54,6 +55,7 @@ class Channel(ABC):
         self.name = spec.name
         self.kind = spec.kind
         self.settings = spec.settings
+        self.posts: Posts = OwnPosts()
         self._http = http
         self._clock = clock
         missing = sorted(self.required - spec.settings.keys())
@@ -101,27 +103,38 @@ class HttpChannel(Channel):
 
     def __init__(self, spec: ChannelSpec, http: Http, *, clock: Clock = time.time) -> None:
         super().__init__(spec, http, clock=clock)
-        self.url = self.text_setting("url", self.default_url)
+        self.url = self.where()
         self.allow_private = self.flag("allow_private", True)
+        self.secrets: tuple[str, ...] = (self.url,)  # never shown, whatever the far side echoes
         try:
             self.place = parse(self.url).place
         except HttpError as error:
             raise self._wrong('"url"', f"is not a URL to post to: {error.reason}") from None
 
+    def where(self) -> str:
+        """Return the URL to post to."""
+        return self.text_setting("url", self.default_url)
+
     @abstractmethod
     def payload(self, notification: Notification) -> Mapping[str, Any]:
         """Return the JSON object that tells it."""
+
+    def body(self, notification: Notification) -> bytes:
+        """Return what is posted."""
+        return encode(self.payload(notification))
 
     def headers(self, body: bytes) -> Mapping[str, str]:  # noqa: ARG002 - for those that sign it
         """Return further request headers for this body."""
         return {}
 
     async def send(self, notification: Notification, *, dedup: str) -> None:
-        text = json.dumps(self.payload(notification), ensure_ascii=False, separators=(",", ":"))
-        body = text.encode("utf-8", "replace")  # a lone surrogate must not lose an alert
+        await self.post(self.url, self.body(notification), dedup=dedup)
+
+    async def post(self, url: str, body: bytes, *, dedup: str, method: str = "POST") -> Response:
+        """Send `body`, and return the answer of a far side that took it; raise `ChannelError`."""
         request = Request(
-            self.url,
-            method="POST",
+            url,
+            method=method,
             headers={**delivery_headers(dedup), **self.headers(body)},
             body=body,
             timeout=self.timeout,
@@ -134,19 +147,40 @@ class HttpChannel(Channel):
         except HttpError as error:
             raise ChannelError(error.reason, permanent=error.kind is ErrorKind.ADDRESS) from None
         self.judge(response)
+        return response
 
     def judge(self, response: Response) -> None:
         """Return when the message was taken; raise `ChannelError` when not."""
         status = response.status
         if 200 <= status < 300:
             return
-        said = clean(" ".join(response.body.decode("utf-8", "replace").split()), MAX_SAID)
-        said = said.replace(self.url, "***")
+        said = self.without_secrets(" ".join(response.body.decode("utf-8", "replace").split()))
+        said = clean(said, MAX_SAID)
         reason = f"{self.place} answered {status}" + (f": {said}" if said else "")
         if status in (301, 308):
             raise ChannelError(f"{reason} (it has moved: set the url to where it is now)", permanent=True)
         temporary = status >= 500 or status in TEMPORARY
         raise ChannelError(reason, not temporary, retry_after(response, self._clock()) if temporary else None)
+
+    def without_secrets(self, text: str) -> str:
+        """Return what a far side said without the secrets it may have echoed."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+
+def encode(payload: Mapping[str, Any]) -> bytes:
+    """Return compact JSON; a lone surrogate must not lose an alert."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def answer_json(response: Response) -> Mapping[str, Any]:
+    """Return the JSON object of an answer, an empty one where it is something else."""
+    try:
+        found = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def delivery_headers(dedup: str) -> dict[str, str]:
@@ -167,7 +201,7 @@ def signature_headers(secret: str, body: bytes, now: float) -> dict[str, str]:
 
 
 def retry_after(response: Response, now: float) -> float | None:
-    """Return the seconds the far side asks to wait: `Retry-After` (seconds or a date), or Discord's body."""
+    """Return the seconds the far side asks to wait: in `Retry-After` (seconds or a date), or in its body."""
     text = response.headers.get("retry-after", "").strip()
     wait = _number(text)
     if wait is None and text:
@@ -176,16 +210,14 @@ def retry_after(response: Response, now: float) -> float | None:
         except (ValueError, OverflowError):
             wait = None
     if wait is None:
-        wait = _from_body(response.body)
+        wait = _from_body(response)
     return None if wait is None else min(max(0.0, wait), MAX_RETRY_AFTER)
 
 
-def _from_body(body: bytes) -> float | None:
-    try:
-        root = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    value = root.get("retry_after") if isinstance(root, dict) else None
+def _from_body(response: Response) -> float | None:
+    root = answer_json(response)
+    inner = root.get("parameters")
+    value = root.get("retry_after", inner.get("retry_after") if isinstance(inner, dict) else None)
     return _number(str(value)) if isinstance(value, int | float) else None
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import jinja2
 
-from checker.channels import _smtp, _text, _threads
+from checker.channels import _smtp, _threads
 from checker.channels.base import Channel, Clock
+from checker.channels.story import Story, tell
 from checker.http import Http
 from checker.model import ChannelSpec, Event, Notification
 
@@ -68,7 +69,8 @@ class Email(Channel):
 
     def _message(self, notification: Notification, dedup: str) -> EmailMessage:
         message = EmailMessage(policy=SMTP_POLICY)
-        message["Subject"] = _text.headline(notification)
+        story = tell(notification)
+        message["Subject"] = story.headline()
         message["From"] = self._sender
         message["To"] = self._recipients
         message["Date"] = formatdate(self._clock())
@@ -81,8 +83,8 @@ class Email(Channel):
             message["References"] = thread
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
-        message.set_content(_text.plain(notification))
-        message.add_alternative(html(notification), subtype="html")
+        message.set_content(story.plain)
+        message.add_alternative(html(story), subtype="html")
         return message
 
     def _id(self, what: str) -> str:
@@ -119,17 +121,6 @@ class Email(Channel):
         )
 
 
-def html(notification: Notification) -> str:
+def html(story: Story) -> str:
     """Return the message as HTML; every text in it is escaped by the template."""
-    incident = notification.incident
-    return _TEMPLATES.get_template("incident.html").render(
-        label=_text.label(notification),
-        title=_text.line(incident.title),
-        event=str(notification.event),
-        severity=str(incident.severity),
-        facts=_text.facts(notification),
-        members=_text.member_lines(incident),
-        suppressed=_text.suppressed_line(incident),
-        outputs=_text.output_lines(incident),
-        link=_text.link(notification),
-    )
+    return _TEMPLATES.get_template("incident.html").render(story=story)

@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from checker.channels import _text
+from checker.channels._words import line
 from checker.channels.base import Clock, HttpChannel
+from checker.channels.story import Tone, tell
 from checker.http import Http
 from checker.model import ChannelSpec, Event, Notification
 from healthkit.wire import timestamp
@@ -36,7 +37,7 @@ class PagerDuty(HttpChannel):
             "client": "healthkit",
             "payload": _payload(notification),
         }
-        if url := _text.link(notification):
+        if url := tell(notification).link:
             event["client_url"] = url
             event["links"] = [{"href": url, "text": "Open the incident"}]
         return event
@@ -49,16 +50,18 @@ def dedup_key(key: str) -> str:
 
 def _payload(notification: Notification) -> dict[str, Any]:
     incident = notification.incident
-    # A test or a drill must not wake anybody.
-    calm = notification.event in (Event.TEST, Event.DRILL)
+    story = tell(notification)
     return {
-        "summary": _text.headline(notification, MAX_SUMMARY),
-        "source": _text.line(incident.group or incident.title),
-        "severity": "info" if calm else str(incident.severity),
+        "summary": story.headline(MAX_SUMMARY),
+        "source": line(incident.group or incident.title),
+        "severity": "info" if story.tone is Tone.CALM else str(incident.severity),
         "timestamp": timestamp(incident.since),
         "custom_details": {
-            **dict(_text.facts(notification)),
-            "Monitors": _text.member_lines(incident),
-            "Affected by it": [_text.line(name) for name in incident.suppressed[: _text.MAX_SUPPRESSED]],
+            **dict(story.facts),
+            "Monitors": story.lines,
+            "Evidence": {part.name: dict(part.facts) for part in story.parts if part.facts},
+            "Last output": {part.name: part.output for part in story.parts if part.output},
+            "Affected by it": story.affected,
+            **dict(story.advice),
         },
     }

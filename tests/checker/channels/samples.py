@@ -63,12 +63,26 @@ def warning() -> Notification:
     return notification(severity=Severity.WARNING)
 
 
+HTTP_KINDS = ["webhook", "slack", "slack-app", "discord", "pagerduty", "teams", "telegram", "ntfy"]
+
+
+def settings(kind: str, url: str) -> dict[str, Any]:
+    """What a channel of a kind that speaks HTTP needs to post to a test's server."""
+    more: dict[str, dict[str, Any]] = {
+        "slack-app": {"api": url, "token": "xoxb-SECRET", "channel": "C1"},
+        "telegram": {"api": url, "token": "1:SECRET", "chat": "-100"},
+        "pagerduty": {"url": url, "routing_key": "r-key"},
+        "ntfy": {"url": url, "topic": "ops-SECRET", "token": "tk_SECRET"},
+    }
+    return more.get(kind, {"url": url})
+
+
 def tell(kind: str, settings: dict[str, Any], told: Notification, *, dedup: str = "d-1") -> None:
     """Build the channel and send once."""
 
     async def main() -> None:
         async with Http() as http:
-            channel = build(ChannelSpec("ops", kind, settings), http, clock=lambda: AT)
+            channel = build(ChannelSpec("ops", kind.removesuffix("-app"), settings), http, clock=lambda: AT)
             await channel.send(told, dedup=dedup)
 
     asyncio.run(main())

@@ -12,7 +12,7 @@ from typing import Any
 
 from checker.channels import KINDS, build
 from checker.channels.base import signature_headers
-from checker.channels.webhook import Webhook
+from checker.channels.webhook import Webhook, names
 from checker.http import Http
 from checker.model import ChannelSpec
 from tests.checker.channels.samples import notification
@@ -50,10 +50,29 @@ def test_the_json_is_what_is_sent() -> None:
     assert asyncio.run(main()) == json.loads(block("json"))
 
 
+def test_the_template_works_and_every_name_of_the_page_is_there() -> None:
+    async def main() -> dict[str, Any]:
+        async with Http() as http:
+            given = {"url": "http://h", "template": block("jinja")}
+            found: dict[str, Any] = json.loads(build_webhook(given, http).body(notification()))
+            return found
+
+    found = asyncio.run(main())
+    assert found.keys() == {"text", "link", "monitors"}
+    named = re.findall(r"`(\w+)`", PAGE.rpartition("There are")[2])
+    assert set(named) - {"bad", "warning", "good", "calm"} == names(notification()).keys()
+
+
+def build_webhook(given: dict[str, Any], http: Http) -> Webhook:
+    channel = build(ChannelSpec("x", "webhook", given), http)
+    assert isinstance(channel, Webhook)
+    return channel
+
+
 def test_the_check_takes_a_genuine_message_and_no_other() -> None:
-    names: dict[str, Any] = {}
-    exec(block("python"), names)
-    is_genuine = names["is_genuine"]
+    found: dict[str, Any] = {}
+    exec(block("python"), found)
+    is_genuine = found["is_genuine"]
     now = time.time()
     assert is_genuine(signature_headers("s", b"body", now), b"body", "s")
     assert not is_genuine(signature_headers("s", b"body", now), b"other", "s")

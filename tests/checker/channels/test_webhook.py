@@ -32,11 +32,18 @@ def test_the_json_is_the_documented_one() -> None:
             "since": "2023-11-14T22:13:20.000Z",
             "resolved_at": None,
             "severity": "critical",
+            "next_step": "the server is a replica or its disk is full: check failover and free space",
             "monitors": [{"name": "shop/database:write", "state": "down", "reason": "read-only"}],
             "suppressed": ["nightly-invoices"],
             "url": "https://checker.example/incidents/7",
         },
     }
+
+
+def test_evidence_and_output_of_the_first_monitors_are_told() -> None:
+    told = notification(Event.OPENED, member("nightly", evidence={"exit_code": 3, "output": "a\nb"}))
+    [monitor] = post(told).json()["incident"]["monitors"]
+    assert (monitor["evidence"], monitor["output"]) == ({"exit code": "3"}, "a\nb")
 
 
 @pytest.mark.parametrize("event", list(Event))
