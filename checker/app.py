@@ -125,6 +125,7 @@ class Checker:
             put=put,
             clock=self.clock,
             remind_every=self._first.server.remind_every,
+            storm=self._first.server.storm,
         )
         self.dispatcher = Dispatcher(
             self.store, node=self.node, channels=lambda: self.channels, put=put, clock=self.clock

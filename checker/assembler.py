@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from checker.maintenance import MaintenanceSpec
 from checker.model import Change, Event, Incident, MonitorSpec, MonitorState, Notification
 from checker.registry import Registry
 from checker.rules.causes import group_of
+from checker.rules.storms import CALM, LEAST, STORM, WITHIN, Storm
 from checker.rules.transition import BAD
 from checker.store import Store, StoreUnavailable, door, incidents, monitors, nodes, outbox
 
@@ -71,6 +73,7 @@ class Assembler:
         maintenance: Callable[[], Sequence[MaintenanceSpec]],
         public_url: str = "",
         remind_every: float | None = None,
+        storm: int = LEAST,
         changed: asyncio.Event,
         put: asyncio.Event,
         clock: Callable[[], float],
@@ -82,6 +85,8 @@ class Assembler:
         self._maintenance = maintenance
         self._public_url = public_url.rstrip("/")
         self._remind_every = remind_every
+        self._storm = storm
+        self._opened: deque[float] = deque()  # when the latest incidents were opened
         self._changed = changed
         self._put = put
         self._clock = clock
@@ -136,10 +141,11 @@ class Assembler:
         if lease is None:
             return Assembled()
         changes = incidents.unjudged(conn, BATCH, self._poisoned)
-        matter = self._gather(conn, changes, sweep)
+        matter = self._gather(conn, changes, sweep, now)
         decisions, judged = self._judge(matter, now, self._swept if sweep else None)
         self._held = _is_held(matter, decisions)
         put = self._write(conn, decisions, now) if decisions else 0
+        self._opened.extend(now for each in decisions if each.event is Event.OPENED)
         judged = [each for each in judged if each in {change.id for change in changes}]
         if judged:
             incidents.mark_judged(conn, judged, now)
@@ -148,9 +154,11 @@ class Assembler:
         more = len(changes) == BATCH and bool(judged)
         return Assembled(len(judged), len(decisions), put, more, over=bool(judged) and _is_over(matter))
 
-    def _gather(self, conn: Connection, changes: Sequence[Change], sweep: bool) -> _Matter:
+    def _gather(self, conn: Connection, changes: Sequence[Change], sweep: bool, now: float) -> _Matter:
         """Return the changed monitors, all that may share a cause with them, and the incidents of those."""
         touched = {each.monitor_id for each in changes}
+        while self._opened and not 0 <= now - self._opened[0] <= WITHIN:
+            self._opened.popleft()
         found: dict[int, Incident] = {}
         if sweep:
             strays = incidents.strays(conn, BATCH) - touched
@@ -158,11 +166,13 @@ class Assembler:
             changes = [*incidents.last_falls(conn, strays), *changes]  # judged before, and left waiting
             found.update((each.id, each) for each in self._next_open(conn))
             touched |= _members(found.values())
+        stormy = {STORM} if len(touched) + len(self._opened) > CALM else set()
         specs: dict[int, MonitorSpec] = {}
         while touched:
             added = self._specs(conn, touched | self._registry.related(touched))
             specs.update(added)
-            more = incidents.open_of(conn, {group_of(spec) for spec in added.values()}, added)
+            groups = {group_of(spec) for spec in added.values()} | stormy
+            more = incidents.open_of(conn, groups, added)
             found.update((each.id, each) for each in more)
             touched = _members(more) - specs.keys() - touched
         return _Matter(changes, [found[key] for key in sorted(found)], specs, door.load_states(conn, specs))
@@ -190,14 +200,14 @@ class Assembler:
         judged: list[int] = []
         for part in _by_group(matter):
             try:
-                decisions += self._ask(part, now, last)
+                decisions += self._ask(part, now, last, stormy=False)
                 judged += [each.id for each in part.changes]
             except Exception:  # noqa: BLE001 - as above
                 _log.exception("changes %r could not be judged", [each.id for each in part.changes])
                 self._poisoned.update(each.id for each in part.changes)
         return decisions, judged
 
-    def _ask(self, matter: _Matter, now: float, last: float | None) -> list[Decision]:
+    def _ask(self, matter: _Matter, now: float, last: float | None, *, stormy: bool = True) -> list[Decision]:
         return judge(
             matter.open,
             matter.changes,
@@ -207,6 +217,7 @@ class Assembler:
             now=now,
             remind_every=self._remind_every,
             last_judged=last,  # only a sweep sees every open incident, so only a sweep reminds
+            storm=Storm(self._storm, len(self._opened)) if self._storm and stormy else None,
         )
 
     def _write(self, conn: Connection, decisions: Sequence[Decision], now: float) -> int:

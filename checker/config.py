@@ -18,6 +18,7 @@ from checker import config_checks, config_monitors
 from checker.config_section import Section, Source, nearest
 from checker.maintenance import MaintenanceSpec
 from checker.model import ChannelSpec, MonitorSpec
+from checker.rules.storms import LEAST
 from checker.toml_lines import Lines
 from healthkit.errors import ConfigurationError
 
@@ -52,6 +53,7 @@ class ServerConfig:
     open_slugs: bool = False  # whether `/api/ping/<slug>` needs no key
     log_level: str = "info"
     remind_every: float | None = None  # seconds between reminders of an open incident
+    storm: int = LEAST  # incidents within ten seconds that are told as one
     prove_every: float | None = None  # seconds after which a drill's proof of a monitor is too old
     dead_mans_url: str = field(default="", repr=False)  # pinged while all is well; a token may stand in it
     dead_mans_every: float = 60.0  # seconds
@@ -171,6 +173,7 @@ def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerCo
         open_slugs=section.flag("open_slugs", False),
         log_level=section.text("log_level", "info").lower(),
         remind_every=section.duration("remind_every", None, least=60.0),
+        storm=section.number("storm", LEAST, least=3, most=100_000),
         prove_every=section.duration("prove_every", None, least=3600.0),
         dead_mans_url=config_monitors.url(section, "dead_mans_url", required=False),
         dead_mans_every=section.duration("dead_mans_every", 60.0, least=1.0, most=86_400.0),

@@ -23,6 +23,7 @@ from checker.maintenance import MaintenanceSpec
 from checker.model import Change, Event, Incident, Member, MonitorSpec, MonitorState, Severity, State
 from checker.rules.scene import SETTLE, View
 from checker.rules.sharing import shared_identity
+from checker.rules.storms import STORM, Storm, gathered, storm_title
 from checker.rules.titles import headline, shared
 from checker.rules.transition import BAD
 from checker.rules.trouble import Trouble
@@ -54,6 +55,7 @@ def judge(
     settle: float = SETTLE,
     remind_every: float | None = None,
     last_judged: float | None = None,
+    storm: Storm | None = None,
 ) -> list[Decision]:
     """Return what becomes of incidents: opened, updated, resolved, reminded, or only recorded.
 
@@ -61,14 +63,17 @@ def judge(
     `states` must hold every changed monitor and every member of `open_incidents`; besides, every monitor that
     may need an incident, and what it depends on. `open_incidents` must hold those of the groups of all
     monitors in `states`. A reminder is due when a multiple of `remind_every` since the beginning lies between
-    `last_judged` and `now`.
+    `last_judged` and `now`. With `storm`, very many new incidents at once become one; then
+    `open_incidents` must hold an open storm.
     """
     view = View(monitors, states, changes, maintenance, now, settle)
     incidents = {incident.group: incident for incident in open_incidents}
     own, attached = view.placed(incidents)
+    if storm is not None:
+        own = gathered(own, incidents, now, storm)
     decisions = []
     for group in sorted({*incidents, *own}):
-        decision = _decide(view, group, incidents.get(group), own, attached[group])
+        decision = _decide(view, group, incidents.get(group), own, attached.get(group, ()))
         if remind_every and last_judged is not None and (decision is None or decision.event is None):
             incident = decision.incident if decision else incidents[group]
             decision = _reminder(view, incident, remind_every, last_judged) or decision
@@ -131,23 +136,26 @@ def _incident(
         for member in open_members
         if member.monitor_id in placed or (member.monitor_id not in explained and member.name not in apart)
     ]
+    own = {member.monitor_id for member in ours}
     if before is None:
-        title, cause = _headline(view, ours)
+        title, cause = _headline(view, group, ours, members)
         new = Incident(0, group, _key(group, troubles, view.now), title, cause, min(m.since for m in ours))
     elif not ours:
         new = replace(before, resolved_at=view.now)
     else:
-        title, cause = _headline(view, ours)
+        title, cause = _headline(view, group, ours, members)
         new = replace(before, title=title, cause=cause)
     return replace(
         new,
         severity=view.severity(ours) if ours else new.severity,
         members=tuple(members),
-        suppressed=tuple(sorted(member.name for member in open_members if member not in ours)),
+        suppressed=tuple(sorted(member.name for member in open_members if member.monitor_id not in own)),
     )
 
 
-def _headline(view: View, ours: Sequence[Member]) -> tuple[str, str]:
+def _headline(view: View, group: str, ours: Sequence[Member], members: Sequence[Member]) -> tuple[str, str]:
+    if group == STORM:
+        return storm_title(members)
     found = [(view.monitors[member.monitor_id], member) for member in ours]
     identity = shared_identity(found)
     if identity:
@@ -157,7 +165,7 @@ def _headline(view: View, ours: Sequence[Member]) -> tuple[str, str]:
 
 def _is_renamed(view: View, before: Incident | None, after: Incident) -> bool:
     """Tell whether it turned out that the thing is shared: the first message named one endpoint's part."""
-    if before is None or before.title == after.title:
+    if before is None or before.title == after.title or before.group == STORM:
         return False
     now, then = (
         shared_identity(

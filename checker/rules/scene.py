@@ -50,7 +50,7 @@ class View:
 
     def placed(
         self, incidents: Mapping[str, Incident]
-    ) -> tuple[dict[str, list[Trouble]], dict[str, list[Trouble]]]:
+    ) -> tuple[Mapping[str, Sequence[Trouble]], Mapping[str, Sequence[Trouble]]]:
         """Return all trouble by the group whose incident it belongs to: its own, and what it explains."""
         own: dict[str, list[Trouble]] = defaultdict(list)
         attached: dict[str, list[Trouble]] = defaultdict(list)
@@ -181,7 +181,7 @@ class View:
             None,
             {**fall.evidence, **described},
         )
-        return Trouble(member, spec, fall.at, change_id)
+        return Trouble(member, spec, fall.at, change_id, over=True)
 
     def _follows(self, trouble: Trouble) -> bool:
         """Tell whether it fell before a dependency recovered just now: it may recover by itself."""

@@ -11,7 +11,7 @@ from checker.model import Member, MonitorSpec
 class Trouble:
     """A monitor that is not well, or was not for a moment; `at` is the moment that counts for maintenance.
 
-    `known`: what it tells was told already, by another that stands on the same thing.
+    `over`: it is well again. `known`: what it tells was told already, by another one with the same cause.
     """
 
     member: Member
@@ -19,3 +19,4 @@ class Trouble:
     at: float
     change_id: int = 0
     known: bool = False
+    over: bool = False

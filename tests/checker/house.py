@@ -157,6 +157,6 @@ class House:
         return self.store.read_now(lambda conn: door.load_states(conn, [monitor_id]))[monitor_id]
 
     def rows(self, table: Table, *columns: str) -> Sequence[tuple[Any, ...]]:
-        """A table's columns, in the order of ids."""
-        query = select(*[table.c[name] for name in columns]).order_by(table.c.id)
+        """A table's columns, in the order of its key."""
+        query = select(*[table.c[name] for name in columns]).order_by(*table.primary_key.columns)
         return [tuple(row) for row in self.store.read_now(lambda conn: conn.execute(query).all())]

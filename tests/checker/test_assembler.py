@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from checker.model import Cause, Poll, State, Verdict
+from checker.rules.storms import STORM
 from checker.store import Store, door, incidents, nodes
 from checker.store.nodes import Fenced
-from checker.store.tables import change, incident, outbox
+from checker.store.tables import change, incident, member, outbox
 from tests.checker.house import NOW, SHOP, House, failure, heartbeat, success
 
 
@@ -201,7 +202,8 @@ def test_thousands_of_falls_at_once_are_all_judged(store: Store) -> None:
         return (await house.assembler.once(NOW)).changes
 
     assert asyncio.run(main()) == 2500
-    assert len(house.rows(incident, "id")) == 2500
+    assert len(house.rows(member, "monitor_id")) == 2500
+    assert house.rows(incident, "group") == [(STORM,)]
 
 
 def test_a_monitor_taken_out_of_the_configuration_leaves_its_incident(house: House) -> None:
