@@ -27,6 +27,7 @@ from checker.reload import Reloader
 from checker.retention import Retention
 from checker.store import Store, StoreError, monitors
 from checker.store.windows import Windows
+from checker.store.channel_threads import StoredPosts
 from checker.supervisor import Supervisor
 from checker.watcher import Watcher
 from checker.web.app import app, distribution_version
@@ -112,8 +113,22 @@ class Checker:
 
     def _make_loops(self) -> None:
         put = asyncio.Event()
-        self.poller = Poller(self.registry, self.recorder, self.http, self.clock)
-        self.watcher = Watcher(self.store, self.registry, self.recorder, node=self.node, clock=self.clock)
+        self.poller = Poller(
+            self.registry,
+            self.recorder,
+            self.http,
+            self.clock,
+            references=self._first.server.reachability,
+        )
+        sight = self.poller.sight
+        self.watcher = Watcher(
+            self.store,
+            self.registry,
+            self.recorder,
+            node=self.node,
+            clock=self.clock,
+            blind_since=lambda: sight.since,
+        )
         self.assembler = Assembler(
             self.store,
             self.registry,
@@ -126,6 +141,7 @@ class Checker:
             clock=self.clock,
             remind_every=self._first.server.remind_every,
             storm=self._first.server.storm,
+            blind_since=lambda: sight.since,
         )
         self.dispatcher = Dispatcher(
             self.store, node=self.node, channels=lambda: self.channels, put=put, clock=self.clock
@@ -219,7 +235,8 @@ class Checker:
         return synced.lines()
 
     def _build(self, config: Config) -> dict[str, Channel]:
-        return {spec.name: build(spec, self.http) for spec in config.channels}
+        posts = StoredPosts(self.store, self.clock)
+        return {spec.name: build(spec, self.http, posts=posts) for spec in config.channels}
 
     def notices(self) -> list[Notice]:
         """Return what a person who looks at the dashboard should know of the checker itself."""

@@ -16,6 +16,7 @@ from checker.model import ChannelSpec, Event, Incident, Member, Notification, Se
 from checker.registry import Registry
 from checker.status_text import plain
 from checker.store import Store, door, operations, outbox
+from checker.store.channel_threads import StoredPosts
 from checker.store.views import overview
 
 DRILL_WITHIN = 30.0  # seconds to wait for a drill's delivery
@@ -94,7 +95,8 @@ async def _deliver(store: Store, config: Config, key: str) -> list[operations.Se
     kinds: dict[str, str] = {}
     running = alive(await store.read(lambda conn: overview(conn, kinds)), time.time()) is not None
     async with Http() as http:
-        channels = {spec.name: build(spec, http) for spec in config.channels}
+        posts = StoredPosts(store, time.time)
+        channels = {spec.name: build(spec, http, posts=posts) for spec in config.channels}
         sender = Dispatcher(
             store,
             node=f"drill-{uuid.uuid4()}",

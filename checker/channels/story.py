@@ -176,7 +176,7 @@ def _part(member: Member, place: int, notification: Notification) -> Part:
     if place >= WITH_EVIDENCE:
         return Part(name, text)
     if member.resolved_at is not None:
-        return Part(name, text, output=_evidence.output(member))
+        return Part(name, text)
     facts = _evidence.facts(member, notification.at)
     return Part(name, text, facts, _evidence.output(member), _evidence.description(member))
 

@@ -231,6 +231,31 @@ channel_state = Table(
     Column("last_error", Text, nullable=True),
 )
 
+channel_thread = Table(
+    "channel_thread",  # where an incident was first told, as the far side names that message
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("dedup_key", String(255), primary_key=True),
+    Column("post", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
+Index("ix_channel_thread_at", channel_thread.c.at)
+
+drill = Table(
+    "drill",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("monitor_id", _Id, ForeignKey("monitor.id", ondelete="CASCADE"), nullable=False),
+    Column("dedup_key", String(255), nullable=False),  # of its messages in the outbox
+    Column("asked_at", Double, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("seen_at", Double, nullable=True),  # when the way from the app to the checker was proved
+    Column("seen", Text, nullable=False),  # how that was seen, or why not
+    Column("told_at", Double, nullable=True),  # when the last channel had delivered
+    Column("told", JSON, nullable=False),  # channel -> "" or why it did not deliver
+)
+Index("ix_drill_monitor_id", drill.c.monitor_id, drill.c.id)
+
 maintenance = Table(
     "maintenance",  # one-off windows, announced by the API; the recurring ones stand in the configuration
     metadata,
