@@ -26,8 +26,8 @@ from checker.registry import Registry
 from checker.reload import Reloader
 from checker.retention import Retention
 from checker.store import Store, StoreError, monitors
-from checker.store.windows import Windows
 from checker.store.channel_threads import StoredPosts
+from checker.store.windows import Windows
 from checker.supervisor import Supervisor
 from checker.watcher import Watcher
 from checker.web.app import app, distribution_version

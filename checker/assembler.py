@@ -20,6 +20,7 @@ from checker.incidents import Decision, judge
 from checker.maintenance import MaintenanceSpec
 from checker.model import Change, Event, Incident, MonitorSpec, MonitorState, Notification
 from checker.registry import Registry
+from checker.rules.blindness import BLIND, sighted
 from checker.rules.causes import group_of
 from checker.rules.storms import CALM, LEAST, STORM, WITHIN, Storm
 from checker.rules.transition import BAD
@@ -74,6 +75,7 @@ class Assembler:
         public_url: str = "",
         remind_every: float | None = None,
         storm: int = LEAST,
+        blind_since: Callable[[], float | None] = lambda: None,
         changed: asyncio.Event,
         put: asyncio.Event,
         clock: Callable[[], float],
@@ -86,6 +88,8 @@ class Assembler:
         self._public_url = public_url.rstrip("/")
         self._remind_every = remind_every
         self._storm = storm
+        self._blind_since = blind_since
+        self._was_blind: float | None = None
         self._opened: deque[float] = deque()  # when the latest incidents were opened
         self._changed = changed
         self._put = put
@@ -112,6 +116,7 @@ class Assembler:
         """Judge all waiting changes; `sweep` compares all states too (None: when it is time for it)."""
         if sweep is None:
             sweep = self._held or self._swept is None or not 0 <= now - self._swept < SWEEP
+            sweep = sweep or self._was_blind != self._blind_since()
         total = Assembled()
         if sweep or await self._store.read(incidents.any_unjudged):
             while True:
@@ -143,6 +148,8 @@ class Assembler:
         changes = incidents.unjudged(conn, BATCH, self._poisoned)
         matter = self._gather(conn, changes, sweep, now)
         decisions, judged = self._judge(matter, now, self._swept if sweep else None)
+        if sweep:
+            decisions += self._sighted(conn, now)
         self._held = _is_held(matter, decisions)
         put = self._write(conn, decisions, now) if decisions else 0
         self._opened.extend(now for each in decisions if each.event is Event.OPENED)
@@ -153,6 +160,12 @@ class Assembler:
             nodes.hold(conn, lease)
         more = len(changes) == BATCH and bool(judged)
         return Assembled(len(judged), len(decisions), put, more, over=bool(judged) and _is_over(matter))
+
+    def _sighted(self, conn: Connection, now: float) -> list[Decision]:
+        """Return what becomes of the incident about our own network."""
+        since = self._was_blind = self._blind_since()
+        found = sighted(next(iter(incidents.open_of(conn, {BLIND})), None), since, now)
+        return [Decision(*found, None)] if found else []
 
     def _gather(self, conn: Connection, changes: Sequence[Change], sweep: bool, now: float) -> _Matter:
         """Return the changed monitors, all that may share a cause with them, and the incidents of those."""

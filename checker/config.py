@@ -53,6 +53,7 @@ class ServerConfig:
     open_slugs: bool = False  # whether `/api/ping/<slug>` needs no key
     log_level: str = "info"
     remind_every: float | None = None  # seconds between reminders of an open incident
+    reachability: tuple[str, ...] = ()  # URLs that answer whenever our own network is there
     storm: int = LEAST  # incidents within ten seconds that are told as one
     prove_every: float | None = None  # seconds after which a drill's proof of a monitor is too old
     dead_mans_url: str = field(default="", repr=False)  # pinged while all is well; a token may stand in it
@@ -173,6 +174,7 @@ def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerCo
         open_slugs=section.flag("open_slugs", False),
         log_level=section.text("log_level", "info").lower(),
         remind_every=section.duration("remind_every", None, least=60.0),
+        reachability=_references(section),
         storm=section.number("storm", LEAST, least=3, most=100_000),
         prove_every=section.duration("prove_every", None, least=3600.0),
         dead_mans_url=config_monitors.url(section, "dead_mans_url", required=False),
@@ -184,6 +186,14 @@ def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerCo
         section.problem("read_only_token", '"read_only_token" must not be the same as "admin_token"')
     section.close()
     return server
+
+
+def _references(section: Section) -> tuple[str, ...]:
+    found = section.names("reachability") or ()
+    for value in found:
+        if config_monitors.wrong_url(value):
+            section.problem("reachability", '"reachability" must be a list of http or https URLs')
+    return found
 
 
 def _listen(section: Section) -> tuple[str, int]:

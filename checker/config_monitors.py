@@ -130,7 +130,7 @@ def maintenance(section: Section) -> MaintenanceSpec:
 def url(section: Section, key: str = "url", *, required: bool = True) -> str:
     """Return an http(s) URL; what it is said to be wrong with never shows it, as it may hold a password."""
     value = section.text(key, required=required).strip()
-    if value and (why := _wrong_url(value)):
+    if value and (why := wrong_url(value)):
         section.problem(key, f'"{key}" {why}; write one such as "https://shop.example/health"')
     return value
 
@@ -245,7 +245,8 @@ def _headers(section: Section) -> dict[str, str]:
     return headers
 
 
-def _wrong_url(value: str) -> str:
+def wrong_url(value: str) -> str:
+    """Return what is wrong with an http(s) URL, in words that do not show it; empty where nothing is."""
     try:
         parts: SplitResult = urlsplit(value)
         _ = parts.port
@@ -274,7 +275,7 @@ def _doubt_endpoint(section: Section, spec: MonitorSpec) -> None:
         section.warn(
             "timeout", '"timeout" is longer than "every": a hanging endpoint is looked at less often'
         )
-    host = urlsplit(spec.url).hostname if not _wrong_url(spec.url) else None
+    host = urlsplit(spec.url).hostname if not wrong_url(spec.url) else None
     if spec.headers and host and spec.url.startswith("http:") and not is_local(host):
         section.warn("url", '"headers" travel unencrypted to an http URL; use https')
     if spec.channels == ():

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from checker.maintenance import MaintenanceSpec
 from checker.model import Change, Event, Incident, Member, MonitorSpec, MonitorState, Severity, State
+from checker.rules.blindness import BLIND
 from checker.rules.scene import SETTLE, View
 from checker.rules.sharing import shared_identity
 from checker.rules.storms import STORM, Storm, gathered, storm_title
@@ -72,7 +73,7 @@ def judge(
     if storm is not None:
         own = gathered(own, incidents, now, storm)
     decisions = []
-    for group in sorted({*incidents, *own}):
+    for group in sorted({*incidents, *own} - {BLIND}):
         decision = _decide(view, group, incidents.get(group), own, attached.get(group, ()))
         if remind_every and last_judged is not None and (decision is None or decision.event is None):
             incident = decision.incident if decision else incidents[group]

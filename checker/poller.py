@@ -8,15 +8,16 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
 from checker.http import Http
-from checker.model import MonitorSpec, Poll
+from checker.model import Cause, Kind, MonitorSpec, Poll
 from checker.probe import probe
 from checker.record import Overloaded, Recorded, Recorder, StoreUnavailable, UnknownMonitorError
 from checker.registry import Registry
+from checker.sight import Sight
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ IN_FLIGHT = 500  # requests at once; a hanging endpoint holds one for its timeou
 FIRST_WITHIN = 5.0  # seconds: a new endpoint is looked at soon, and not all new ones at once
 RELOAD_EVERY = 5.0  # seconds between looks at which endpoints there are
 RECORD_WITHIN = 15.0  # seconds; a store that hangs does not keep endpoints from being looked at
+REFERENCE_WITHIN = 5.0  # seconds that a reference is given to answer
 TICK = 0.005  # seconds: what is due within one is started together
 
 
@@ -76,6 +78,7 @@ class Poller:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         in_flight: int = IN_FLIGHT,
+        references: Sequence[str] = (),
     ) -> None:
         self.latest: dict[int, Poll] = {}  # the last look at each endpoint, kept also while the store is away
         self._registry = registry
@@ -89,6 +92,7 @@ class Poller:
         self._wake = asyncio.Event()
         self._unrecorded = 0  # looks since the store last took one
         self.turned_at: float | None = None  # when the loop last went round
+        self.sight = Sight(self._answers, lambda: dict(registry.endpoints()), _references(references))
 
     def reload(self) -> None:
         """Ask the loop to look at once which endpoints there are."""
@@ -168,11 +172,18 @@ class Poller:
             async with self._slots:
                 poll = await probe(self._http, endpoint.spec, clock=self._clock)
             self.latest[endpoint.id] = poll
+            if not await self.sight.believes(endpoint.id, endpoint.spec, poll):
+                return
             await self._record(endpoint, poll)
         except Exception:  # noqa: BLE001 - our own mistake, not the endpoint's: the loop must survive it
             _log.exception("endpoint %r: the look failed unexpectedly", endpoint.spec.full_name)
         finally:
             endpoint.task = None
+
+    async def _answers(self, spec: MonitorSpec) -> bool:
+        """Tell whether anything at all answers at a URL."""
+        poll = await probe(self._http, spec, clock=self._clock)
+        return poll.cause is not Cause.UNREACHABLE
 
     async def _record(self, endpoint: _Endpoint, poll: Poll) -> list[Recorded]:
         try:
@@ -196,6 +207,10 @@ class Poller:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _references(urls: Sequence[str]) -> list[MonitorSpec]:
+    return [MonitorSpec(Kind.ENDPOINT, "reference", url=url, timeout=REFERENCE_WITHIN) for url in urls]
 
 
 def _fraction(spec: MonitorSpec) -> float:

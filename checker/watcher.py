@@ -43,6 +43,7 @@ class Watcher:
         node: str,
         clock: Callable[[], float],
         blind_after: float = BLIND_AFTER,
+        blind_since: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -50,6 +51,7 @@ class Watcher:
         self._node = node
         self._clock = clock
         self._blind_after = blind_after
+        self._blind_since = blind_since  # since when our own network is away; None while it is there
         self._hiccup = min(HICCUP, blind_after) if math.isfinite(blind_after) else math.inf
         self.turned_at: float | None = None  # when the loop last got through
         self._sighted: float | None = None  # until when we saw, for sure
@@ -79,6 +81,11 @@ class Watcher:
         """Judge every deadline that has passed; return how many. Blind time, if any, comes first."""
         if self._sighted is None:
             await self.start(now)
+        lost = self._blind_since()
+        if lost is not None:
+            self._sighted = lost if self._sighted is None else min(self._sighted, lost)
+            await self._beat(now)
+            return 0
         gap = now - (now if self._sighted is None else self._sighted)
         if gap > self._blind_after:
             await self._tell_blind(now - gap, now)

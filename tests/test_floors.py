@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 # From the ground up; a name stands for a module or a whole package. A module may import from floors below its
 # own; within one floor only a package's own modules may import each other.
 APP_FLOORS: list[set[str]] = [
-    {"errors", "status", "bounds", "carriers", "proxies", "journal", "tee", "forks", "family"},
+    {"errors", "status", "bounds", "carriers", "proxies", "journal", "tee", "forks", "family", "retry_after", "witness"},
     {"durations", "model", "pings", "child"},
     {"registration", "outcomes", "wire", "exchange", "snapshot", "flight"},
     {"isolation", "formats", "sender", "checks", "mailbox", "scheduler", "discovery"},
@@ -32,7 +32,7 @@ CHECKER_FLOORS: list[set[str]] = [
     {"http", "moments", "schedule", "slugs", "supervisor", "toml_lines"},
     {"model", "maintenance", "config_section"},
     {"rules", "reading", "config_monitors"},
-    {"state", "incidents", "channels", "probe", "config_checks"},
+    {"state", "incidents", "channels", "probe", "config_checks", "sight"},
     {"store", "config"},
     {"registry", "dispatcher", "reload", "own_health", "verdict"},
     {"record", "assembler", "retention", "status_text"},

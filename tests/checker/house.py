@@ -87,6 +87,7 @@ class House:
         node: str = "node",
         limit: int = 20_000,
         blind_after: float = math.inf,
+        blind_since: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.store = store
         self.node = node
@@ -98,8 +99,15 @@ class House:
         self.put = asyncio.Event()
         self.channels: dict[str, ListChannel] = {"ops": ListChannel()}
         self.maintenance: list[MaintenanceSpec] = []
+        self.blind_since = blind_since
         self.watcher = Watcher(
-            store, self.registry, self.recorder, node=node, clock=self.clock, blind_after=blind_after
+            store,
+            self.registry,
+            self.recorder,
+            node=node,
+            clock=self.clock,
+            blind_after=blind_after,
+            blind_since=blind_since,
         )
         self.assembler = self.make_assembler(node)
         self.dispatcher = self.make_dispatcher(node)
@@ -120,6 +128,7 @@ class House:
             changed=self.recorder.changed,
             put=self.put,
             clock=self.clock,
+            blind_since=self.blind_since,
         )
 
     def make_dispatcher(self, node: str) -> Dispatcher:

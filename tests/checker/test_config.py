@@ -384,3 +384,12 @@ def test_headers_to_this_machine_may_travel_unencrypted() -> None:
     for host in ("localhost:8000", "127.0.0.1", "[::1]:80"):
         text = f'[[endpoint]]\nname = "x"\nurl = "http://{host}/"\nheaders = {{ A = "b" }}'
         assert not any("unencrypted" in warning for warning in read(text).warnings)
+
+
+def test_references_of_reachability_are_urls(tmp_path: Path) -> None:
+    text = '[server]\nreachability = ["https://one.test/", "two"]\nstorm = 50\n'
+    with pytest.raises(ConfigError) as caught:
+        parse(text, tmp_path / "checker.toml", {})
+    assert '"reachability" must be a list of http or https URLs' in str(caught.value)
+    found = parse(text.replace(', "two"', ""), tmp_path / "checker.toml", {}).server
+    assert (found.reachability, found.storm) == (("https://one.test/",), 50)

@@ -318,3 +318,17 @@ def test_new_headers_and_limits_are_used_without_losing_the_place_in_the_schedul
             assert [request.headers["x-a"] for request in server.requests] == ["1", "2"]
 
     run(database, work)
+
+
+def test_when_no_name_resolves_at_all_it_is_our_own_network_and_no_look_counts(database: Store) -> None:
+    async def work(bench: Bench) -> None:
+        sites = [endpoint(f"s{number}", f"http://s{number}.invalid/", fail_after=1) for number in range(5)]
+        found = await bench.watch(*sites)
+        task = asyncio.create_task(bench.poller.run())
+        await until(lambda: len(bench.poller.latest) == len(found), "every endpoint was looked at")
+        await asyncio.sleep(0)
+        assert bench.poller.sight.since == NOW
+        assert {bench.state_of(each) for each in ("s0", "s1", "s2", "s3", "s4")} == {State.NEW}
+        task.cancel()
+
+    run(database, work)

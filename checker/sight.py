@@ -1,0 +1,100 @@
+"""Whether the checker itself can reach anything: an outage of its own network is no fault of what it watches.
+
+An endpoint that gives no answer is believed to be down as long as something else answers: another endpoint a
+moment ago, or else a reference that is asked at once. References are those of the configuration, or where it
+names none, other endpoints on other hosts, if there are more than three. When none of them answers, the
+checker is blind: nothing is counted against anybody until something answers again.
+
+Endpoints on this very machine prove nothing about the network, and are believed always; unless a configured
+reference is on this machine, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from checker.config_monitors import is_local
+from checker.model import Cause, MonitorSpec, Poll
+
+_log = logging.getLogger(__name__)
+
+FRESH = 1.0  # seconds in which an answer of another endpoint proves that the network is there
+ASK_EVERY = 3.0  # seconds between two rounds of asking, while blind or in doubt
+LEAST = 4  # endpoints elsewhere, on as many hosts, from which they may vouch for each other
+ASKED = 3  # endpoints that are asked at once
+
+Ask = Callable[[MonitorSpec], Awaitable[bool]]
+
+
+class Sight:
+    """What is known of the checker's own network. `since` is when it was lost; None while it is there.
+
+    `ask` looks at a URL and tells whether anything answered. `endpoints` gives those watched now, by id.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        endpoints: Callable[[], Mapping[int, MonitorSpec]],
+        references: Sequence[MonitorSpec] = (),
+    ) -> None:
+        self.since: float | None = None
+        self._ask = ask
+        self._endpoints = endpoints
+        self._references = tuple(references)
+        self._local = any(is_local(_host(each)) for each in references)
+        self._answered: float | None = None
+        self._asked: float | None = None
+        self._lock = asyncio.Lock()
+
+    async def believes(self, monitor_id: int, spec: MonitorSpec, poll: Poll) -> bool:
+        """Tell whether a look speaks of the endpoint; if not, it speaks of our own network, and is void."""
+        if is_local(_host(spec)) and not self._local:
+            return True
+        if poll.cause is not Cause.UNREACHABLE:
+            self._see(poll.at)
+            return True
+        others = self._references or self._others(monitor_id, spec)
+        if not others or self._is_fresh(poll.at):
+            return True
+        async with self._lock:
+            if not self._is_fresh(poll.at) and not self._was_asked(poll.at):
+                await self._ask_all(others, poll.at)
+        return self.since is None
+
+    async def _ask_all(self, others: Sequence[MonitorSpec], at: float) -> None:
+        answers = await asyncio.gather(*(self._ask(each) for each in others))
+        self._asked = at
+        if any(answers):
+            self._see(at)
+        elif self.since is None:
+            _log.error("the checker cannot reach anything: %d references gave no answer", len(answers))
+            self.since = at
+
+    def _see(self, at: float) -> None:
+        self._answered = at
+        if self.since is not None:
+            _log.warning("the checker can see again after %.0f s", at - self.since)
+            self.since = None
+
+    def _is_fresh(self, at: float) -> bool:
+        return self._answered is not None and abs(at - self._answered) <= FRESH
+
+    def _was_asked(self, at: float) -> bool:
+        return self.since is not None and self._asked is not None and 0 <= at - self._asked < ASK_EVERY
+
+    def _others(self, monitor_id: int, spec: MonitorSpec) -> list[MonitorSpec]:
+        """Return a few endpoints on other hosts; none where there are too few."""
+        hosts: dict[str, MonitorSpec] = {}
+        for number, each in self._endpoints().items():
+            host = _host(each)
+            if number != monitor_id and host != _host(spec) and not is_local(host):
+                hosts.setdefault(host, each)
+        return list(hosts.values())[:ASKED] if len(hosts) + 1 >= LEAST else []
+
+
+def _host(spec: MonitorSpec) -> str:
+    return urlsplit(spec.url).hostname or ""
