@@ -117,6 +117,8 @@ def _tag_badge(monitors: Sequence[Watched], tag: str, states: str, form: str) ->
         raise HTTPException(404)
     found = [each for each in monitors if each.spec.kind is Kind.HEARTBEAT]
     stand = [each.state.state for each in found if not tag or tag in each.spec.tags]
+    if tag and not stand:
+        raise HTTPException(404, "no heartbeat has that tag")
     grace, down = stand.count(State.GRACE), stand.count(State.DOWN)
     word = "down" if down else "late" if grace and states == "3" else "up"
     if form == "json":
@@ -130,7 +132,7 @@ def _tag_badge(monitors: Sequence[Watched], tag: str, states: str, form: str) ->
 
 
 def _badge(name: str, look: Look) -> str:
-    name = name[:60]
+    name = "".join(each if each.isprintable() else "-" for each in name[:60])
     left = 14 + 7 * len(name)
     width = left + 14 + 7 * len(look.label)
     return BADGE.format(

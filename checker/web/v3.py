@@ -50,7 +50,7 @@ LARGEST = 2**31 - 1  # a ping's number
 FROM_FILE = '"{name}" stands in the configuration: change it there; here it can be paused and resumed'
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KEY = re.compile(r"[0-9a-z]{40}")
-_LISTS_FLIPS = "py-healthchecks.io/"  # expects the list that the documentation shows
+_LISTS_FLIPS = "py-healthchecks.io"  # expects the list that the documentation shows
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "X-Api-Key",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -162,7 +162,7 @@ class Described:
     created: bool = False
     text: bool = False
     open: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
+    said: tuple[int, ...] = ()  # errors that are told as text
 
     def options(self) -> dict[str, Any]:
         """Return the keyword arguments of `add_api_route`."""
@@ -176,6 +176,9 @@ class Described:
             responses[200] = {"model": self.model, "description": "as asked"}
         if self.created:
             responses[201] = {"model": self.model, "description": "made"}
+        for code in self.said:
+            content = {"text/plain": {"schema": _TEXT}}
+            responses[code] = {"description": _STATUSES[code], "content": content}
         extra: dict[str, Any] = {"parameters": list(self.parameters)}
         if not self.open:
             extra["security"] = _SECURITY
@@ -200,7 +203,7 @@ CHECK = Described(Check, "Get a check", _ONE, (_CHECK_OR_KEY,))
 UPDATE = Described(Check, "Change a check", (400, *_ONE, 409, 413), (_CHECK,), body=True)
 DELETE = Described(Check, "Delete a check", _ONE, (_CHECK,))
 PAUSE = Described(Check, "Pause a check", (400, *_ONE, 413), (_CHECK,))
-RESUME = Described(Check, "Resume a check", (400, *_ONE, 409, 413), (_CHECK,))
+RESUME = Described(Check, "Resume a check", (400, *_ONE, 413), (_CHECK,), said=(409,))
 PINGS = Described(Pings, "List pings", _ONE, (_CHECK,))
 BODY = Described(
     None,
