@@ -17,6 +17,7 @@ from checker import server
 from checker.assembler import Assembler
 from checker.channels import Channel, build
 from checker.config import Config
+from checker.dead_man import DeadMan
 from checker.dispatcher import Dispatcher
 from checker.http import Http
 from checker.own_health import OwnHealth
@@ -110,6 +111,10 @@ class Checker:
             reload_error=lambda: self.reloader.error,
             version=distribution_version(),
         ).health
+        self.dead_man = DeadMan(self.http, self.health, lambda: self.config.server, self.clock)
+        self.health.add(
+            self.dead_man.check, name="dead_man", measurement="sign", timeout=2, fresh_for=1, critical=False
+        )
 
     def _make_loops(self) -> None:
         put = asyncio.Event()
@@ -182,9 +187,16 @@ class Checker:
             "reloader": self.reloader.run,
             "windows": self.windows.run,
             "retention": Retention(self.store, self.registry, self.clock).run,
+            "dead man's switch": self.dead_man.run,
+        }
+        signs = {
+            "poller": lambda: self.poller.turned_at,
+            "watcher": lambda: self.watcher.turned_at,
+            "assembler": lambda: self.assembler.turned_at,
+            "dispatcher": lambda: self.dispatcher.turned_at,
         }
         for name, run in loops.items():
-            self.supervisor.start(name, run)
+            self.supervisor.start(name, run, sign=signs.get(name))
 
     async def _until_stopped(self, serving: asyncio.Task[None]) -> None:
         stopping = asyncio.create_task(self._stop.wait())

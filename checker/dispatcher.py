@@ -68,6 +68,7 @@ class Dispatcher:
         self._put = put
         self._clock = clock
         self._chance = chance
+        self.turned_at: float | None = None  # when the loop last got through
         self._flying: dict[int, Claimed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._landed: list[_Outcome] = []  # ended, and not yet written down
@@ -82,6 +83,7 @@ class Dispatcher:
             self._put.clear()
             try:
                 await self._turn(self._clock(), claim=True)
+                self.turned_at = self._clock()
             except StoreUnavailable as error:
                 _log.warning("notifications wait: %s", error)
                 await asyncio.sleep(LOOK)

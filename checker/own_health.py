@@ -11,11 +11,13 @@ from checker.config import Config
 from checker.store import Store, StoreError
 from checker.store.tables import lease
 from checker.store.views import ChannelView, channel_views
-from checker.supervisor import Supervisor
+from checker.supervisor import LoopState, Supervisor
+from healthkit.durations import humanize
 from healthkit.errors import Fail, Warn
 from healthkit.health import Health
 
 STALE = 30.0  # seconds without a sign of a loop that should turn every second or so
+VITAL = "vital"  # the tag of what must pass for the dead man's switch to get its sign
 LATE = 600.0  # seconds a notification may wait before it is worth a warning
 
 
@@ -44,8 +46,8 @@ class OwnHealth:
 
     def _register(self) -> None:
         add = self.health.add
-        add(self.writes, name="store", measurement="write", timeout=12, fresh_for=1)
-        add(self.loops, name="loops", measurement="progress", timeout=2)
+        add(self.writes, name="store", measurement="write", timeout=12, fresh_for=1, tags=(VITAL,))
+        add(self.loops, name="loops", measurement="progress", timeout=2, fresh_for=1, tags=(VITAL,))
         add(self.channels, name="channels", measurement="delivery", timeout=12, fresh_for=2, critical=False)
         add(self.configuration, name="config", measurement="reload", timeout=2, critical=False)
 
@@ -66,7 +68,8 @@ class OwnHealth:
         """Tell whether every loop runs."""
         bad = self.supervisor.recent(within=STALE)
         if bad:
-            names = ", ".join(f"{state.name} ({state.error or 'not running'})" for state in bad)
+            now = self.clock()
+            names = ", ".join(f"{state.name} ({_why(state, now)})" for state in bad)
             raise Fail(f"not turning: {names}")
         return {state.name: state.failures for state in self.supervisor.loops.values()}
 
@@ -90,6 +93,12 @@ class OwnHealth:
         error = self.reload_error()
         if error:
             raise Warn(f"the file was changed and cannot be used, the old one keeps running: {error}")
+
+
+def _why(state: LoopState, now: float) -> str:
+    if not state.running:
+        return state.error or "not running"
+    return f"no turn for {humanize(still)}" if (still := state.still_for(now)) > STALE else state.error
 
 
 def _trouble(channel: ChannelView) -> str:

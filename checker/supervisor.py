@@ -13,17 +13,29 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a restart, doubling
 STEADY = 60.0  # seconds a loop must run before it is trusted again
 
 Loop = Callable[[], Awaitable[object]]
+Sign = Callable[[], float | None]
 
 
 @dataclass(slots=True)
 class LoopState:
-    """How a loop fares; `error` is its last failure's class, and empty once it has run steadily again."""
+    """How a loop fares; `error` is its last failure's class, and empty once it has run steadily again.
+
+    `sign` tells when it last got through a turn: a loop that hangs neither fails nor ends.
+    """
 
     name: str
+    began: float = 0.0
+    sign: Sign | None = None
     failures: int = 0
     error: str = ""
     failed_at: float | None = None
     running: bool = False
+
+    def still_for(self, now: float) -> float:
+        """Return for how many seconds it has not turned; 0 where it gives no sign."""
+        if self.sign is None:
+            return 0.0
+        return max(0.0, now - max(self.began, self.sign() or self.began))
 
 
 class Supervisor:
@@ -35,9 +47,9 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self.loops: dict[str, LoopState] = {}
 
-    def start(self, name: str, run: Loop) -> None:
-        """Start a loop that shall run for ever."""
-        state = self.loops[name] = LoopState(name)
+    def start(self, name: str, run: Loop, *, sign: Sign | None = None) -> None:
+        """Start a loop that shall run for ever; `sign` gives the time (epoch seconds) of its last turn."""
+        state = self.loops[name] = LoopState(name, self._clock(), sign)
         self._tasks.append(asyncio.get_running_loop().create_task(self._keep(state, run), name=name))
 
     async def stop(self, timeout: float) -> None:
@@ -71,10 +83,12 @@ class Supervisor:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def recent(self, within: float) -> list[LoopState]:
-        """Return the loops that failed within the last so many seconds, or are not running."""
+        """Return the loops that failed within the last so many seconds, or did not turn, or do not run."""
         now = self._clock()
         return [
             state
             for state in self.loops.values()
-            if not state.running or (state.failed_at is not None and now - state.failed_at < within)
+            if not state.running
+            or (state.failed_at is not None and now - state.failed_at < within)
+            or state.still_for(now) > within
         ]
