@@ -1,13 +1,13 @@
 """Runs a command as if nobody stood in between: its streams, signals and exit code pass through; its output's
 tail stays.
 
-A signal sent to us goes on to the command. One that the terminal sends (Ctrl+C) reaches the command by
-itself, for it stays in our process group, so it is not sent twice.
+The command stays in our process group, session and cgroup, so that whatever ends those (Ctrl+C,
+`kill -9 -PGID`, systemd, a container's end) ends it too. A signal that was sent to us alone goes on to it;
+one that was sent to everybody has reached it already, and is not sent twice (`healthkit.witness`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from healthkit.tee import Tee
+from healthkit.witness import Witness
 
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
@@ -36,26 +37,35 @@ class Ended(NamedTuple):
 
 
 def run(
-    command: Sequence[str], *, tail: int, timeout: float | None = None, started: Callable[[], None]
+    command: Sequence[str],
+    *,
+    tail: int,
+    timeout: float | None = None,
+    kill_after: float = KILL_AFTER,
+    started: Callable[[], None],
 ) -> Ended:
     """Run a command to its end, keeping the last `tail` bytes of its output (0: do not touch its streams).
 
-    After `timeout` seconds it gets SIGTERM, then SIGKILL. `started` is called once it runs.
+    After `timeout` seconds it gets SIGTERM, and `kill_after` seconds later SIGKILL. `started` is called once
+    it runs.
     """
     forwarded = _forwarded()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, forwarded | {signal.SIGCHLD})
     tee = Tee(tail)
+    witness = Witness(forwarded)
     try:
         child = _spawn(command, tee, mask)
     except OSError as error:
         tee.close()
+        witness.dismiss()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
         return Ended(code, problem=f"{command[0]}: {error.strerror}")
     tee.start()
     started()
-    status, over = _wait(child, forwarded, timeout)
+    status, over = _wait(child, forwarded, timeout, kill_after, witness)
+    witness.dismiss()
     _finish(tee, forwarded)
     code = os.waitstatus_to_exitcode(status)
     problem = f"ended after its {timeout:g} s were over" if over else ""
@@ -86,7 +96,9 @@ def _spawn(command: Sequence[str], tee: Tee, mask: set[signal.Signals] | set[int
     return child
 
 
-def _wait(child: int, forwarded: set[int], timeout: float | None) -> tuple[int, bool]:
+def _wait(
+    child: int, forwarded: set[int], timeout: float | None, kill_after: float, witness: Witness
+) -> tuple[int, bool]:
     """Pass signals on until the command has ended; return its wait status, and whether its time was over."""
     end = time.monotonic() + timeout if timeout is not None else None
     over = False
@@ -94,15 +106,21 @@ def _wait(child: int, forwarded: set[int], timeout: float | None) -> tuple[int, 
         info = _next_signal(forwarded, end)
         if info is None:
             os.kill(child, signal.SIGKILL if over else signal.SIGTERM)
-            end = None if over else time.monotonic() + KILL_AFTER
+            end = None if over else time.monotonic() + kill_after
             over = True
         elif info.si_signo == signal.SIGCHLD:
             status = _reap(child)
             if status is not None:
                 return status, over
-        elif info.si_code != _FROM_KERNEL:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(child, info.si_signo)
+        elif info.si_code != _FROM_KERNEL and not witness.saw(info.si_signo, info.si_pid):
+            _pass_on(child, info.si_signo)
+
+
+def _pass_on(child: int, number: int) -> None:
+    try:
+        os.kill(child, number)
+    except (ProcessLookupError, PermissionError):
+        return  # it has ended, or is another user's by now
 
 
 def _next_signal(forwarded: set[int], end: float | None) -> signal.struct_siginfo | None:

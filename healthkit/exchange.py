@@ -17,6 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from healthkit import retry_after
 from healthkit.pings import Request, Target, basic
 from healthkit.proxies import proxies_set, proxy_of
 
@@ -27,7 +28,6 @@ CONNECT_TIMEOUT = 5.0
 MAX_HEAD = 32_768
 MAX_KEPT_BODY = 8_192
 MAX_REDIRECTS = 3
-MAX_RETRY_AFTER = 300.0
 REDIRECTS = frozenset({301, 302, 307, 308})
 RETRY = frozenset({408, 425, 429})  # and every 5xx
 GIVE_UP = 3600.0  # seconds for which one ping may be answered with 500
@@ -112,7 +112,8 @@ class Line:
         status, fields, rest = _read_head(sock, deadline)
         if not _read_body(sock, deadline, fields, rest):
             self.close()
-        return Answer(status, _retry_after(fields.get("retry-after", "")), fields.get("location", ""))
+        wait = retry_after.seconds(fields.get("retry-after", ""), fields.get("date", ""), time.time())
+        return Answer(status, wait, fields.get("location", ""))
 
     def _connect(self, deadline: float) -> socket.socket:
         proxy = proxy_of(self._origin)
@@ -231,11 +232,6 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError("no answer in time")
     return left
-
-
-def _retry_after(value: str) -> float | None:
-    """Return the seconds of a `Retry-After`; its other form, a date, is passed over."""
-    return min(float(value), MAX_RETRY_AFTER) if value.isdecimal() else None
 
 
 def _reason(error: Exception) -> str:

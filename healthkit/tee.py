@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import select
-import threading
-import warnings
 from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
 
 CHUNK = 65_536
 
@@ -54,6 +56,8 @@ class Tee:
     def start(self) -> None:
         """Begin to pass output on."""
         if self._readers:
+            import threading  # not before the command runs
+
             self._wake = os.pipe()
             self._thread = threading.Thread(target=self._pump, name="healthkit-tee", daemon=True)
             self._thread.start()
@@ -75,6 +79,8 @@ class Tee:
         """
         if not self._readers:
             return
+        import warnings
+
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", DeprecationWarning

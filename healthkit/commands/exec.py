@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from healthkit import child
 from healthkit.errors import ConfigurationError
@@ -31,6 +31,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="ping URL (default $HEALTHKIT_PING_URL)",
     )
     parser.add_argument("--timeout", help='end the command after this time, e.g. "90s" or "2h"')
+    parser.add_argument(
+        "--kill-after",
+        default=f"{child.KILL_AFTER:g}s",
+        metavar="TIME",
+        help="how long after its timeout's SIGTERM it gets SIGKILL (default %(default)s)",
+    )
     parser.add_argument("--no-output", action="store_true", help="send none of its output")
     parser.add_argument(
         "--tail", type=int, default=TAIL, metavar="BYTES", help="how much of its output's end to send"
@@ -41,26 +47,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...", help="what to run")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; return its exit code."""
+def run(arguments: argparse.Namespace) -> NoReturn:
+    """Run the command; end this process with its exit code."""
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not command:
         raise ConfigurationError("no command given; write `healthkit exec --url URL -- command arguments`")
-    limit = _seconds(arguments.timeout) if arguments.timeout else None
+    limit = _seconds(arguments.timeout, "--timeout") if arguments.timeout else None
+    grace = _seconds(arguments.kill_after, "--kill-after") if limit is not None else child.KILL_AFTER
     story = _Story(arguments.url, arguments.quiet, max(0, arguments.tail))
     ended = child.run(
-        command, tail=0 if arguments.no_output else max(0, arguments.tail), timeout=limit, started=story.begin
+        command,
+        tail=0 if arguments.no_output else max(0, arguments.tail),
+        timeout=limit,
+        kill_after=grace,
+        started=story.begin,
     )
     if ended.problem:
         print(f"healthkit exec: {ended.problem}", file=sys.stderr)
     story.end(ended)
-    return ended.code
+    _leave(ended.code)
 
 
-def _seconds(text: str) -> float:
+def _leave(code: int) -> NoReturn:
+    """End at once: whoever waits for the command need not wait for an interpreter to be taken apart."""
+    if transport := sys.modules.get("healthkit.transport"):
+        transport.leave()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):  # closed, or its reader is gone
+            continue
+    os._exit(code)
+
+
+def _seconds(text: str, what: str) -> float:
     from healthkit import durations  # not in the way of a command without a limit
 
-    return durations.seconds(text, what="--timeout")
+    return durations.seconds(text, what=what)
 
 
 class _Story:

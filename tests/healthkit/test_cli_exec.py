@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
 import pty
@@ -19,6 +20,7 @@ from tests.recording import RecordingServer, black_hole, refused_url
 from tests.waiting import wait_for
 
 PYTHON = sys.executable
+ROOT = Path(__file__).parents[2]
 EXEC = [PYTHON, "-m", "healthkit", "exec"]
 
 
@@ -158,6 +160,131 @@ def test_signals_reach_the_command_once_each(environ: dict[str, str], checker: R
     assert ends(checker) == ["/start", "/9"]
 
 
+COUNTER = """
+import signal, sys
+counts = dict.fromkeys(sys.argv[1:], 0)
+def caught(number, frame):
+    counts[signal.Signals(number).name] += 1
+    print(signal.Signals(number).name, flush=True)
+for name in counts:
+    signal.signal(getattr(signal, name), caught)
+print("ready", flush=True)
+sys.stdin.read()
+print(counts, flush=True)
+"""
+
+
+@contextlib.contextmanager
+def counting(environ: dict[str, str], *names: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that counts its signals and tells them at the end of its input; it leads a group."""
+    with subprocess.Popen(
+        [*EXEC, "--", PYTHON, "-c", COUNTER, *names],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environ,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def heard(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def told_counts(process: subprocess.Popen[bytes]) -> dict[str, int]:
+    """End the command's input, and return what it has counted."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    found: dict[str, int] = ast.literal_eval(process.stdout.read().splitlines()[-1].decode())
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in map(int, listed) for each in (child, *descendants(child))]
+
+
+def test_a_signal_to_the_whole_group_reaches_the_command_once(environ: dict[str, str]) -> None:
+    names = ["SIGTERM", "SIGHUP", "SIGUSR1"]
+    with counting(environ, *names) as process:
+        for name in names:
+            os.killpg(process.pid, getattr(signal, name))
+            assert heard(process).decode() == name
+        time.sleep(0.3)  # for a second one, which must not come
+        process.send_signal(signal.SIGTERM)  # to us alone: it goes on
+        assert heard(process) == b"SIGTERM"
+        assert told_counts(process) == {"SIGTERM": 2, "SIGHUP": 1, "SIGUSR1": 1}
+
+
+def test_a_signal_to_each_process_of_the_cgroup_as_systemd_sends_it_reaches_the_command_once(
+    environ: dict[str, str],
+) -> None:
+    with counting(environ, "SIGTERM") as process:
+        for pid in (process.pid, *descendants(process.pid)):
+            os.kill(pid, signal.SIGTERM)
+        assert heard(process) == b"SIGTERM"
+        time.sleep(0.3)
+        assert told_counts(process) == {"SIGTERM": 1}
+
+
+def test_a_kill_9_of_the_whole_group_ends_the_command_too(environ: dict[str, str]) -> None:
+    with counting(environ) as process:
+        pids = descendants(process.pid)
+        assert pids
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+        wait_for(lambda: not any(alive(pid) for pid in pids), what="its processes to go")
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_nothing_of_it_outlives_a_command_or_itself(environ: dict[str, str]) -> None:
+    with counting(environ) as process:
+        pids = descendants(process.pid)
+        told_counts(process)
+        assert process.wait(10) == 0
+        wait_for(lambda: not any(alive(pid) for pid in pids), what="its processes to go")
+    with counting(environ) as process:
+        beside = [pid for pid in descendants(process.pid) if b"COUNTER" not in cmdline(pid)]
+        process.kill()
+        process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
+        wait_for(lambda: not any(alive(pid) for pid in beside), what="its processes to go")
+
+
+def cmdline(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_it_works_as_cron_and_systemd_start_it(checker: RecordingServer, tmp_path: Path) -> None:
+    bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [*EXEC, "--url", f"{checker.url}/ping/key/job", "--", "sh", "-c", "echo out; exit 4"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=bare,
+        cwd="/",
+        start_new_session=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (4, b"out\n", b"")
+    assert ends(checker) == ["/start", "/4"]
+
+
 def test_ctrl_c_of_a_terminal_reaches_the_command_once(environ: dict[str, str]) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
@@ -235,6 +362,17 @@ def test_a_timeout_ends_the_command_as_timeout_does(
     assert b"0.5 s were over" in done.stderr
     assert ends(checker) == ["/start", "/124"]
     assert b"0.5 s were over" in checker.requests[-1].body
+
+
+def test_a_command_that_will_not_go_is_killed_when_the_grace_is_over(
+    environ: dict[str, str], checker: RecordingServer
+) -> None:
+    script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    begun = time.monotonic()
+    done = execute(environ, PYTHON, "-c", script, options=("--timeout", "1s", "--kill-after", "0.3s"))
+    assert 1.2 < time.monotonic() - begun < 8
+    assert done.returncode == 124
+    assert ends(checker) == ["/start", "/124"]
 
 
 def test_no_output_sends_none_and_tail_bounds_it(environ: dict[str, str], checker: RecordingServer) -> None:
