@@ -68,7 +68,8 @@ class ReplicationLag(SQLProbe):
     def run(self) -> Any:
         """Ask once; returns a result for each follower, with the role of the server that was asked."""
         found: Any = super().run()
-        return [replace(part, details=self.details()) for part in found]
+        parts = [replace(part, details=self.details()) for part in found]
+        return parts if len(parts) > 1 or parts[0].component_id else parts[0]
 
     def work(self, connection: sa.Connection) -> Any:
         """Judge the server's own lag, or that of its standbys."""
@@ -162,8 +163,8 @@ class ReplicationLag(SQLProbe):
         lag = min(silent, float("inf") if since is None else since)
         known = lag != float("inf")
         status = worst([Status.WARN, over(lag, self._warn, self._fail)[0]])
-        how_long = f" for {humanize(lag)} at most" if known else ", for how long is not known"
-        reason = f"{what}: {who} receives nothing from its primary{how_long}"
+        behind = f"is at most {humanize(lag)} behind" if known else "may be any time behind"
+        reason = f"{what}: {who} receives nothing from its primary, and {behind}"
         return Result(round(lag, 3) if known else None, "s" if known else None, status, reason, name or None)
 
     def _judged(self, lag: float, name: str, who: str, *, at_least: Status = Status.PASS) -> Result:

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -258,6 +258,34 @@ def test_a_frozen_server_fails_within_the_timeout_and_heals_with_nothing_leaked(
     wait_for(lambda: open_descriptors() <= descriptors, what="the release of every descriptor")
     with psycopg.connect(guarded.url.replace("+psycopg", ""), autocommit=True) as admin:
         wait_for(lambda: backends(admin) == 1, what="the end of the cut connections")
+
+
+def test_a_server_that_freezes_before_the_first_word_is_let_go_of(
+    engine_for: EngineFor, guarded: PostgresServer
+) -> None:
+    engine = engine_for(guarded.url)
+    plain = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    freezes = [True]
+
+    def freeze(*_: Any) -> None:  # comes before SQLAlchemy asks a new server for its version
+        if freezes:
+            guarded.pause()
+
+    event.listen(plain.pool, "connect", freeze, insert=True)
+    watched = Watched(DatabaseWrite(engine, timeout=1))
+    descriptors = open_descriptors()
+    try:
+        assert watched().output.startswith(("timed out: ", "no answer within "))
+        wait_for(lambda: not threads_of(watched), what="the end of the hung run")
+    finally:
+        freezes.clear()
+        guarded.resume()
+    wait_for(watched.passes, what="recovery")
+    watched.probe.close()
+    loops = (
+        3 if watched.check.is_async else 0
+    )  # an async check keeps its loop: a selector and a pair of sockets
+    wait_for(lambda: open_descriptors() <= descriptors + loops, what="the release of every descriptor")
 
 
 def backends(admin: psycopg.Connection[Any]) -> int:
