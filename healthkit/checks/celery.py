@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-from healthkit.checks.celery_lines import STEP_SHARE, broker_reason, reader
+from healthkit.checks.celery_lines import STEP_SHARE, BrokerLine, broker_reason, reader
 from healthkit.checks.queue_depth import Clock, DepthProbe, Limits, positive
 from healthkit.checks.queue_model import Crew, Hand, Seen, Task
 from healthkit.checks.queue_workers import CrewProbe
@@ -32,7 +32,8 @@ class QueueDepth(DepthProbe):
 
     In Redis the lists of all priorities count, and details count what workers hold unacknowledged. Celery's
     messages tell no time, so an age is counted from when this check first saw the message at the head, unless
-    a header or property `timestamp` tells more. From RabbitMQ come the counts of messages and consumers.
+    a header or property `timestamp` tells more. From RabbitMQ come the counts of messages and consumers;
+    `max_age` and `stalled_after` are refused there.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class QueueDepth(DepthProbe):
     ) -> None:  # fmt: skip
         self._begin(queue, "celery", name, timeout, clock, limits)
         self._reader = reader(app, queue, self.timeout)
+        if isinstance(self._reader, BrokerLine):
+            self._watch.without_order("this broker does not show its messages; use WorkerHeartbeat's limits")
 
     def read(self, now: float) -> Seen:
         """Read the queue; `now` in epoch seconds. Raises `Fail` with the class of reason."""

@@ -39,6 +39,8 @@ class QueueDepth(DepthProbe):
             raise ConfigurationError(f"QueueDepth: a {type(huey).__name__} is no Huey; pass the app's own")
         self._begin(str(huey.name), "huey", name, timeout, clock, limits)
         self._reader = _reader(storage, self.timeout * STEP_SHARE)
+        if isinstance(self._reader, _OnAny):
+            self._watch.without_order("this storage does not show which task is first")
 
     def read(self, _now: float) -> Seen:
         """Read the storage; raises `Fail` with the class of reason."""

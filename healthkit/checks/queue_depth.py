@@ -40,6 +40,7 @@ class DepthWatch:
         if unknown:
             known = ", ".join(Limits.__annotations__)
             raise TypeError(f"{what} has no option {unknown[0]!r}; its limits are {known}")
+        self._what = what
         self._warn, self._fail = (count(limits.get(key), f"{what} {key}") for key in ("warn", "fail"))
         if self._warn is not None and self._fail is not None and self._warn > self._fail:
             raise ConfigurationError(f"{what}: warn={self._warn} is above fail={self._fail}; swap them")
@@ -51,6 +52,12 @@ class DepthWatch:
         self._memory = Memory(window or seconds(GROWTH_WINDOW))
         self._first: tuple[str | None, float] = (None, 0.0)
         self._still = _Standstill()
+
+    def without_order(self, why: str) -> None:
+        """Refuse the limits that need to know who is first in line. Raises `ConfigurationError`."""
+        for key, value in (("max_age", self._max_age), ("stalled_after", self._stalled_after)):
+            if value is not None:
+                raise ConfigurationError(f"{self._what}: {key} cannot be judged: {why}")
 
     def judge(self, seen: Seen, now: float) -> Result:
         """Return the reading, or raise `Warn` or `Fail`, with the figures; `now` in epoch seconds."""
@@ -146,7 +153,7 @@ def _moved(before: Seen, seen: Seen) -> bool:
     if before.oldest != seen.oldest:
         return True
     if before.added is None or seen.added is None:
-        return False
+        return seen.oldest is None  # nothing tells, so nothing is said
     return seen.added - before.added > seen.waiting - before.waiting
 
 

@@ -19,7 +19,7 @@ from healthkit.checks.sql_freshness import epoch
 from healthkit.checks.sql_link import AnyEngine
 from healthkit.checks.sql_probe import RENEW, AsyncCall, SQLProbe
 from healthkit.durations import Duration
-from healthkit.errors import ConfigurationError
+from healthkit.errors import ConfigurationError, Fail
 from healthkit.model import Result
 
 _NAME = re.compile(r"[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)?", re.ASCII)
@@ -47,12 +47,17 @@ class TableQueue(SQLProbe):
         self.name = name or f"queue-{plain(title)}"
         self._clock = clock
         self._watch = DepthWatch("TableQueue", limits)
+        self._needs_age = limits.get("max_age") is not None or limits.get("stalled_after") is not None
+        if title and age is None:
+            self._watch.without_order('there is no age; give the column of when a row came: age="created_at"')
         self._seen = Seen(0)
         self._connect_to(engine, timeout, renew_every)
 
     def work(self, connection: sa.Connection) -> Result:
         """Count the rows that wait."""
         row = connection.execute(self._query).one()
+        if self._needs_age and len(row) < 2:
+            raise Fail("misconfigured: the query returns no second column, the oldest timestamp, to judge")
         oldest = row[1] if len(row) > 1 else None
         age = None if oldest is None else max(0.0, self._clock() - epoch(oldest))
         self._seen = Seen(int(row[0] or 0), age, None if oldest is None else str(oldest))
