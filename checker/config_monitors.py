@@ -34,6 +34,7 @@ _REFERENCE = 1_767_225_600.0  # 2026-01-01: where periods are measured, so that 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[-A-Za-z0-9_]{8,200}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SOME_OF = re.compile(r"(\d{1,2}) *of *(\d{1,2})")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -46,6 +47,7 @@ def endpoint(section: Section) -> MonitorSpec:
         every=section.duration("every", 30.0, least=0.5),
         timeout=section.duration("timeout", 10.0, least=0.1, most=300.0),
         headers=_headers(section),
+        fail_when=_fail_when(section),
         **_common(section, fail_after=ENDPOINT_FAIL_AFTER),
     )
     section.close()
@@ -165,6 +167,20 @@ def _common(section: Section, *, fail_after: int) -> dict[str, Any]:
         "depends_on": section.names("depends_on") or (),
         "description": section.text("description"),
     }
+
+
+def _fail_when(section: Section) -> tuple[int, int] | None:
+    """Return `fail_when = "3 of 5"` as numbers."""
+    text = section.text("fail_when").strip()
+    if not text:
+        return None
+    match = _SOME_OF.fullmatch(text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 60:
+        section.problem("fail_when", '"fail_when" must be such as "3 of 5", of 60 at most')
+        return None
+    if "fail_after" in section:
+        section.problem("fail_when", '"fail_when" and "fail_after" exclude each other; keep one')
+    return int(match[1]), int(match[2])
 
 
 def _name(section: Section) -> str:

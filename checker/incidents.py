@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from checker.maintenance import MaintenanceSpec
-from checker.model import Change, Event, Incident, Member, MonitorSpec, MonitorState, Severity, State
+from checker.model import Cause, Change, Event, Incident, Member, MonitorSpec, MonitorState, Severity, State
 from checker.rules.blindness import BLIND
 from checker.rules.scene import SETTLE, View
 from checker.rules.sharing import shared_identity
@@ -211,6 +211,10 @@ def _renewed(before: Member | None, now: Member) -> Member:
     """Return the member as it stands; another wording of the same trouble is no news."""
     if before is None or before.resolved_at is not None:
         return now
+    if now.cause is Cause.FLAPPING and before.cause is Cause.FLAPPING:
+        return before if before.state is State.DOWN or now.state is not State.DOWN else now
+    if now.cause is Cause.FLAPPING and before.state is State.DOWN:
+        return replace(now, state=State.DOWN, since=before.since)
     return (
         before if (before.state, before.cause) == (now.state, now.cause) else replace(now, since=before.since)
     )

@@ -46,6 +46,7 @@ class Cause(StrEnum):
     DOCUMENT = "document"  # an answer that cannot be read, or contradicts itself
     FAILING = "failing"  # the document says fail
     DEGRADED = "degraded"  # the document says warn
+    FLAPPING = "flapping"  # of members of incidents: it fell again and again lately
     OPERATOR = "operator"  # paused or resumed by hand
 
 
@@ -90,6 +91,7 @@ class MonitorSpec:
     source: str = "file"
     fail_after: int = 1
     recover_after: int = 1
+    fail_when: tuple[int, int] | None = None  # down when m of n looks failed, instead of `fail_after`
     # endpoints
     url: str = field(default="", repr=False)  # may carry a password or a key
     every: float = 30.0
@@ -144,6 +146,8 @@ class MonitorState:
     # heartbeats again
     last_failure: float | None = None  # when the job last said that it failed, or finished too fast
     allowance: float = 0.0  # blind seconds since the runs under way began: added to max_runtime
+    falls: tuple[float, ...] = ()  # when it last got worse, the last few times
+    looks: int = 0  # with `fail_when`: the last looks, a bit each, 1 where it failed
 
     @property
     def started(self) -> bool:

@@ -1,7 +1,8 @@
 """What a look at an endpoint or at one component does to its state. Pure.
 
-Down after `fail_after` looks in a row that failed; warn after as many that did not pass; out of either after
-`recover_after` looks in a row that did not fail, or passed. A brief blip below the threshold changes nothing.
+Down after `fail_after` looks in a row that failed, or where `fail_when` is given, once m of the last n did;
+warn after as many that did not pass; out of either after `recover_after` looks in a row that did not fail, or
+passed. A brief blip below the threshold changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def on_poll(spec: MonitorSpec, state: MonitorState, poll: Poll, now: float) -> S
     at = min(poll.at, now) if math.isfinite(poll.at) else now
     if state.state is State.PAUSED or (state.last_seen is not None and at < state.last_seen <= now):
         return state, ()
-    counted = _counted(state, poll, at)
+    counted = _counted(spec, state, poll, at)
     into = _next(spec, counted, poll.verdict)
     new = replace(counted, state=into)
     if into not in BAD:
@@ -63,11 +64,11 @@ def _figures(poll: Poll) -> dict[str, Any]:
 def _fresh(state: MonitorState, into: State) -> MonitorState:
     return replace(
         state, state=into, cause=Cause.NONE, reason="", failures=0, successes=0, warnings=0, passes=0,
-        first_failure=None,
+        first_failure=None, looks=0,
     )  # fmt: skip
 
 
-def _counted(state: MonitorState, poll: Poll, at: float) -> MonitorState:
+def _counted(spec: MonitorSpec, state: MonitorState, poll: Poll, at: float) -> MonitorState:
     failed, passed = poll.verdict is Verdict.FAIL, poll.verdict is Verdict.PASS
     return replace(
         state,
@@ -81,6 +82,7 @@ def _counted(state: MonitorState, poll: Poll, at: float) -> MonitorState:
         latency=poll.latency if poll.latency is not None else state.latency,
         value=plain(poll.value),
         unit=clean(poll.unit, 40) if poll.unit else None,
+        looks=((state.looks << 1) | failed) & ((1 << spec.fail_when[1]) - 1) if spec.fail_when else 0,
     )
 
 
@@ -96,16 +98,22 @@ def _first_failure(state: MonitorState, verdict: Verdict, at: float) -> float | 
 
 
 def _next(spec: MonitorSpec, counted: MonitorState, verdict: Verdict) -> State:
-    if counted.failures >= spec.fail_after:
+    if _is_down(spec, counted):
         return State.DOWN
     if counted.state is State.DOWN:
         recovered = counted.successes >= spec.recover_after
         return _level(verdict) if recovered else State.DOWN
-    if counted.warnings >= spec.fail_after:
+    if counted.warnings >= (spec.fail_when[0] if spec.fail_when else spec.fail_after):
         return State.WARN
     if counted.state is State.WARN:
         return State.UP if counted.passes >= spec.recover_after else State.WARN
     return State.UP if verdict is Verdict.PASS else counted.state
+
+
+def _is_down(spec: MonitorSpec, counted: MonitorState) -> bool:
+    if spec.fail_when is None:
+        return counted.failures >= spec.fail_after
+    return counted.looks.bit_count() >= spec.fail_when[0]
 
 
 def _level(verdict: Verdict) -> State:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from checker.maintenance import MaintenanceSpec, Window, active, covering
 from checker.model import (
     NOTHING,
+    Cause,
     Change,
     Incident,
     Kind,
@@ -20,6 +22,7 @@ from checker.model import (
 )
 from checker.rules import sharing
 from checker.rules.causes import Causes, group_of
+from checker.rules.flapping import is_flapping, said
 from checker.rules.transition import BAD
 from checker.rules.trouble import Trouble
 from checker.schedule import Every
@@ -61,7 +64,7 @@ class View:
             number = trouble.member.monitor_id
             if number in homes:
                 own[homes[number]].append(trouble)
-            elif covering(self._open_windows(trouble.at), trouble.spec.full_name):
+            elif trouble.calm or covering(self._open_windows(trouble.at), trouble.spec.full_name):
                 continue
             elif (root := self.causes.root(number)) is not None:
                 explained.append((root, trouble))
@@ -163,6 +166,8 @@ class View:
         state = self.states.get(monitor_id)
         change_id = fall.id if fall else 0
         described = {"description": spec.description} if spec.description else {}
+        if state is not None and is_flapping(spec, state, self.now):
+            return self._flapping(monitor_id, spec, state, fall)
         if level in BAD and state is not None:
             evidence = {**(fall.evidence if fall else _evidence(state)), **described}
             member = Member(
@@ -182,6 +187,21 @@ class View:
             {**fall.evidence, **described},
         )
         return Trouble(member, spec, fall.at, change_id, over=True)
+
+    def _flapping(
+        self, monitor_id: int, spec: MonitorSpec, state: MonitorState, fall: Change | None
+    ) -> Trouble:
+        """Return a monitor that falls again and again: its incident stays open, whatever it is just now."""
+        level = state.state if state.state in BAD else State.WARN
+        evidence = fall.evidence if fall else _evidence(state)
+        if spec.description:
+            evidence = {**evidence, "description": spec.description}
+        name, since = spec.full_name, state.falls[-1]
+        member = Member(monitor_id, name, level, said(state), Cause.FLAPPING, since, None, evidence)
+        if state.state not in BAD and fall is not None:
+            return Trouble(replace(member, state=fall.new), spec, fall.at, fall.id, over=True)
+        calm = state.state not in BAD
+        return Trouble(member, spec, self.now, fall.id if fall else 0, calm=calm)
 
     def _follows(self, trouble: Trouble) -> bool:
         """Tell whether it fell before a dependency recovered just now: it may recover by itself."""

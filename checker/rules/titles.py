@@ -16,11 +16,13 @@ _HEARTBEAT = {
     Cause.OVERRUN: "has not finished in time",
     Cause.TOO_FAST: "finished too fast",
     Cause.STALLED: "is stalled",
+    Cause.FLAPPING: "is flapping",
 }
 _ENDPOINT = {
     Cause.UNREACHABLE: "cannot be reached",
     Cause.HTTP: "answers with an error",
     Cause.DOCUMENT: "gives an answer that cannot be read",
+    Cause.FLAPPING: "is flapping",
 }
 _BLINDING = frozenset({Cause.UNREACHABLE, Cause.DOCUMENT})  # then the components are not known
 
@@ -65,7 +67,8 @@ def _title(kind: Kind, member: Member, others: int) -> str:
         return f"{_short(member.name)} {_ENDPOINT.get(member.cause, word) if fails else word}"
     endpoint, _, key = member.name.partition("/")
     many = f" and {others} more" if others else ""
-    word = ("are " if others else "is ") + ("failing" if fails else "degraded")
+    how = "flapping" if member.cause is Cause.FLAPPING else "failing" if fails else "degraded"
+    word = ("are " if others else "is ") + how
     return f"{_short(endpoint)}: {_short(key)}{many} {word}"
 
 

@@ -10,6 +10,7 @@ from checker.model import Cause, Change, MonitorState, State
 Step = tuple[MonitorState, tuple[Change, ...]]
 GOOD = frozenset({State.UP})
 BAD = frozenset({State.DOWN, State.WARN})
+FALLS_KEPT = 6
 
 
 def change(
@@ -30,4 +31,6 @@ def change(
         reason=new.reason,
         evidence={key: value for key, value in evidence.items() if value is not None and value != ""},
     )
+    if new.state is State.DOWN or (new.state is State.WARN and old.state is not State.DOWN):
+        return replace(new, since=now, falls=(*old.falls[1 - FALLS_KEPT :], now)), (row,)
     return replace(new, since=now), (row,)

@@ -11,7 +11,8 @@ from checker.model import Member, MonitorSpec
 class Trouble:
     """A monitor that is not well, or was not for a moment; `at` is the moment that counts for maintenance.
 
-    `over`: it is well again. `known`: what it tells was told already, by another one with the same cause.
+    `over`: it is well again. `calm`: it flaps, and is well just now. `known`: what it tells was told already,
+    by another one with the same cause.
     """
 
     member: Member
@@ -20,3 +21,4 @@ class Trouble:
     change_id: int = 0
     known: bool = False
     over: bool = False
+    calm: bool = False

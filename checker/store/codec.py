@@ -72,13 +72,17 @@ _STATE_FIELDS = (
     "passes",
     "last_failure",
     "allowance",
+    "falls",
+    "looks",
 )
+_OFTEN = _STATE_FIELDS.index("falls")  # the fields from here on are rarely anything
 _fields_of = operator.attrgetter(*_STATE_FIELDS)
 
 
 def state_to(state: MonitorState) -> str:
     """Return what `monitor_state.data` holds: a short JSON list."""
-    return dumps(_fields_of(state))
+    found = _fields_of(state)
+    return dumps(found if any(found[_OFTEN:]) else found[:_OFTEN])
 
 
 def state_of(state: str, since: float, deadline: float | None, data: str) -> MonitorState:
@@ -87,6 +91,10 @@ def state_of(state: str, since: float, deadline: float | None, data: str) -> Mon
     known["cause"] = _CAUSES.get(known["cause"], Cause.NONE)
     runs = known["runs"]
     known["runs"] = tuple([(rid, at) for rid, at in runs]) if runs else ()
+    if known.get("falls"):
+        known["falls"] = tuple(known["falls"])
+    elif "falls" in known:
+        known["falls"] = ()
     return MonitorState(_STATES[state], since, deadline=deadline, **known)
 
 
@@ -99,6 +107,7 @@ _SPEC_DEFAULTS: dict[str, Any] = {
     "description": "",
     "fail_after": 1,
     "recover_after": 1,
+    "fail_when": None,
     "url": "",
     "every": 30.0,
     "timeout": 10.0,
@@ -111,7 +120,7 @@ _SPEC_DEFAULTS: dict[str, Any] = {
     "push_token": "",
     "title": None,
 }
-_TUPLES = ("tags", "channels", "depends_on")
+_TUPLES = ("tags", "channels", "depends_on", "fail_when")
 _RULES = frozenset(field.name for field in fields(PingRules))
 
 
