@@ -53,7 +53,7 @@ def test_a_prefix_and_a_timestamp_header_are_heeded(redis_url: str) -> None:
 
 def in_hand(reading: Reading) -> bool:
     """Tell whether nothing waits, and a worker holds one message unacknowledged."""
-    return reading.value == 0 and reading.details["unacked"] == 1
+    return bool(reading.value == 0 and reading.details["unacked"] == 1)
 
 
 def test_what_workers_hold_is_told_beside(redis_url: str, tmp_path: Path) -> None:
