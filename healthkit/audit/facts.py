@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -25,6 +25,7 @@ class Registered:
 
     key: str
     kind: str
+    module: str
     file: str
     line: int
     timeout: float
@@ -84,7 +85,6 @@ class Facts:
     trials: tuple[Trial, ...] = ()
     queues: tuple[QueueMade, ...] = ()
     background: bool = False
-    problems: tuple[str, ...] = field(default=())
 
 
 _ROWS: dict[str, Any] = {

@@ -40,8 +40,9 @@ class Handler:
 
     @property
     def text(self) -> str:
-        """Its source text."""
-        return ast.get_source_segment(self.source.text, self.function) or ""
+        """Its source text, decorators included."""
+        marks = [ast.unparse(mark) for mark in self.function.decorator_list]
+        return "\n".join([*marks, ast.get_source_segment(self.source.text, self.function) or ""])
 
 
 def find(project: Project, facts: Facts) -> tuple[Handler, ...]:

@@ -19,6 +19,7 @@ def describe(check: Any, file: str, line: int) -> Registered:
     return Registered(
         key=check.key,
         kind=type(probe).__name__.removeprefix("Async"),
+        module=type(probe).__module__,
         file=file,
         line=line,
         timeout=float(check.timeout),

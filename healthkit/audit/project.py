@@ -16,7 +16,7 @@ from healthkit.audit.source import Source, argument
 
 SKIPPED = frozenset(
     {"node_modules", "site-packages", "__pycache__", "venv", "env", "build", "dist", "migrations", "alembic",
-     "tests", "test", "testing", "docs", "vendor"}
+     "tests", "test", "testing", "docs", "examples", "notebooks", "benchmarks", "vendor"}
 )  # fmt: skip
 MAX_FILES = 5_000
 MAX_SIZE = 1_000_000  # bytes of one file

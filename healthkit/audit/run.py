@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from healthkit.audit import handlers, ignores, processes, project
+from healthkit.audit.facts import Facts
 from healthkit.audit.model import Finding, Scene, Spot
 from healthkit.audit.observation import observe
 from healthkit.audit.rules.table import CODES, IGNORES, RULES
@@ -22,11 +23,15 @@ def audit(target: str, *, folder: Path | None = None, timeout: float = TIMEOUT) 
     """
     if folder is not None and not folder.is_dir():
         raise ConfigurationError(f"--project: {folder} is not a folder")
-    return tuple(sorted(set(_findings(_scene(target, folder, timeout)))))
+    return findings(observe(target, timeout), folder)
 
 
-def _scene(target: str, folder: Path | None, timeout: float) -> Scene:
-    facts = observe(target, timeout)
+def findings(facts: Facts, folder: Path | None = None) -> tuple[Finding, ...]:
+    """Return all findings about an app of which these facts were seen."""
+    return tuple(sorted(set(_findings(_scene(facts, folder)))))
+
+
+def _scene(facts: Facts, folder: Path | None) -> Scene:
     found = project.collect(facts, folder)
     return Scene(found, facts, processes.read(found), handlers.find(found, facts))
 
@@ -52,7 +57,7 @@ def shown(path: Path) -> str:
 
 
 def chosen(
-    findings: tuple[Finding, ...], select: Collection[str], ignore: Collection[str]
+    found: tuple[Finding, ...], select: Collection[str], ignore: Collection[str]
 ) -> tuple[Finding, ...]:
     """Return the findings whose code is selected (all, where none is named) and not ignored.
 
@@ -61,4 +66,4 @@ def chosen(
     for code in [*select, *ignore]:
         if code not in CODES:
             raise ConfigurationError(f"there is no rule {code!r}; there are {', '.join(sorted(CODES))}")
-    return tuple(one for one in findings if (not select or one.code in select) and one.code not in ignore)
+    return tuple(one for one in found if (not select or one.code in select) and one.code not in ignore)

@@ -172,7 +172,8 @@ def _assignments(nodes: list[ast.stmt] | list[ast.AST]) -> Iterator[tuple[ast.ex
     """Yield what is set to what, by `=`, by an annotated `=`, by `:=`, and by `with ... as`."""
     for node in nodes:
         if isinstance(node, ast.Assign):
-            yield from ((target, node.value) for target in node.targets)
+            for target in node.targets:
+                yield from _pairs(target, node.value)
         elif isinstance(node, ast.NamedExpr):
             yield node.target, node.value
         elif isinstance(node, ast.AnnAssign):
@@ -180,6 +181,14 @@ def _assignments(nodes: list[ast.stmt] | list[ast.AST]) -> Iterator[tuple[ast.ex
                 yield node.target, node.value
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
             yield node.optional_vars, node.context_expr
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield `a = 1` and `b = 2` for `a, b = 1, 2`."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        yield from zip(target.elts, value.elts, strict=True)
+    else:
+        yield target, value
 
 
 def _key(node: ast.AST) -> str | None:

@@ -6,6 +6,7 @@ Runs inside the app's own process, which ends when the audit has looked at it: n
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import threading
 import weakref
@@ -82,12 +83,15 @@ class Watch:
         from sqlalchemy import event
         from sqlalchemy.engine import Engine as SQLAlchemyEngine
 
-        def made(engine: Any) -> None:
+        def new(cls: type[Any], *_: Any, **__: Any) -> Any:
+            engine = object.__new__(cls)
             file, line, through = caller()
             if not through:
                 self.engines.append((weakref.ref(engine), file, line))
+            return engine
 
-        _after(SQLAlchemyEngine, "__init__", made)
+        # Not `__init__`: `create_engine` reads its signature.
+        SQLAlchemyEngine.__new__ = new  # type: ignore[method-assign]
         event.listen(SQLAlchemyEngine, "do_connect", self._connects)
         event.listen(SQLAlchemyEngine, "before_cursor_execute", self._executes)
         event.listen(SQLAlchemyEngine, "commit", self._commits)
@@ -170,6 +174,7 @@ class Watch:
 def _after(owner: Any, method: str, note: Callable[[Any], None]) -> None:
     original = getattr(owner, method)
 
+    @functools.wraps(original)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
         note(self)
@@ -181,6 +186,7 @@ def _after(owner: Any, method: str, note: Callable[[Any], None]) -> None:
 def _before(owner: Any, method: str, note: Callable[[Any], None]) -> None:
     original = getattr(owner, method)
 
+    @functools.wraps(original)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         note(self)
         return original(self, *args, **kwargs)

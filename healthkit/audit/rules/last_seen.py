@@ -11,7 +11,8 @@ from healthkit.audit.model import Scene, Spot
 from healthkit.audit.source import Source, inside
 
 _SIGN = re.compile(
-    r"last[_ -]?(seen|heartbeat|beat|run|sync|success|poll|ping|alive|active)|heartbeat|seen[_ -]?at",
+    r"(last[_ -]?(seen|heartbeat|beat|run|sync|success|poll|ping|alive|active)|heartbeat)"
+    r"([_ -]?(at|time|ts|timestamp))?$|\bseen[_ -]?at$",
     re.IGNORECASE,
 )
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)

@@ -14,13 +14,14 @@ from healthkit.audit.source import Source, argument, keyword
 RQ_QUEUES = frozenset({"rq.Queue", "rq.queue.Queue", "django_rq.get_queue"})
 RQ_WORKERS = re.compile(r"(rq|rq\.worker|healthkit\.workers\.rq)\.(\w*Worker)$")
 CELERY = frozenset({"celery.Celery", "celery.app.Celery", "celery.app.base.Celery"})
+CELERY_CHECKS = "healthkit.checks.celery"
 _COUNTS = re.compile(r"\.count\b|llen|len\(|get_job_ids|message_count|queue_declare|\.reserved\(")
 _CHECKS = re.compile(r"Queue|Depth|Canary|Celery|RedisList|RedisStream")
 
 
 def without_depth(scene: Scene) -> Iterator[Spot]:
     """Find queues without a check on how many jobs wait, one finding a queue."""
-    if any(_COUNTS.search(handler.text) and "queue" in handler.text.lower() for handler in scene.handlers):
+    if _counts_itself(scene):
         return
     covered = depth_checked(scene)
     if covered is None:
@@ -31,8 +32,20 @@ def without_depth(scene: Scene) -> Iterator[Spot]:
                 path, line, _why(name), f'health.add(QueueDepth("{name}", redis, fail=10_000, max_age="5m"))'
             )
     for name, (path, line, app) in _celery(scene).items():
-        if name not in covered and not any("celery" in known.lower() for known in covered):
+        if name not in covered and CELERY_CHECKS not in covered:
             yield Spot(path, line, _why(name), _celery_fix(name, app))
+
+
+def _counts_itself(scene: Scene) -> bool:
+    """Whether a health function counts what waits in a way of its own."""
+    queues = {"queue"}
+    for source in scene.project.sources:
+        queues |= {name.lower() for name, kind in source.made.items() if kind.removesuffix("()") in RQ_QUEUES}
+    for handler in scene.handlers:
+        text = handler.text.lower()
+        if _COUNTS.search(text) and any(name in text for name in queues):
+            return True
+    return False
 
 
 def _why(name: str) -> str:
@@ -45,16 +58,19 @@ def _why(name: str) -> str:
 def depth_checked(scene: Scene) -> set[str] | None:
     """Return the names of the queues that have a check; None: which they are cannot be told."""
     found = {check.queue for check in scene.facts.checks if _CHECKS.search(check.kind) and check.queue}
-    found |= {check.kind for check in scene.facts.checks if "celery" in f"{check.kind}{check.key}".lower()}
+    if any(
+        "celery" in f"{check.kind}{check.key}".lower() and not check.queue for check in scene.facts.checks
+    ):
+        found.add(CELERY_CHECKS)
     for source in scene.project.sources:
         for call in source.calls:
             dotted = source.dotted(call.func)
             kind = dotted.rpartition(".")[2]
             if dotted.startswith("healthkit.checks") and _CHECKS.search(kind):
                 name = scene.project.text_of(source, argument(call, 0, "queue"))
-                if name is None and "elery" not in dotted:
+                if name is None and not dotted.startswith(CELERY_CHECKS):
                     return None
-                found.add(name or dotted)
+                found.add(name or CELERY_CHECKS)
     return found
 
 
@@ -138,5 +154,5 @@ def _default_queue(scene: Scene, source: Source) -> str:
 
 
 def _celery_fix(name: str, app: str) -> str:
-    """Return the check on a Celery queue: with a Redis broker it is a list."""
-    return f'health.add(RedisList("{name}", {app}.conf.broker_url, fail=10_000, max_age="5m"))'
+    line = f'health.add(QueueDepth("{name}", {app}, fail=10_000, max_age="5m"))'
+    return f"{line}  # from {CELERY_CHECKS}"

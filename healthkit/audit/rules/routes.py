@@ -21,10 +21,22 @@ FRAMEWORKS = ("flask.Flask", "fastapi.FastAPI", "starlette.applications.Starlett
 # What a function may call and still always answer the same.
 _IDLE_NAMES = """
     jsonify make_response Response JSONResponse PlainTextResponse HTMLResponse ORJSONResponse
-    UJSONResponse dict str int start_response dumps encode info debug warning now utcnow time isoformat
+    UJSONResponse dict str int start_response dumps encode now utcnow time isoformat
     getpid gethostname HTTPStatus timestamp strftime
 """
 IDLE = frozenset(_IDLE_NAMES.split())
+# What makes an answer depend on something.
+_DECIDING = (
+    ast.Raise,
+    ast.With,
+    ast.AsyncWith,
+    ast.Await,
+    ast.Yield,
+    ast.If,
+    ast.IfExp,
+    ast.Compare,
+    ast.BoolOp,
+)
 _MUTATORS = frozenset({"update", "append", "pop", "clear", "setdefault", "add", "set"})
 
 
@@ -45,15 +57,20 @@ def _hollow(scene: Scene) -> list[Handler]:
     if not facts.engines or facts.background:
         return []
     answered = {trial.path for trial in facts.trials if trial.status == 200 and not trial.databases}
-    elsewhere = any(trial.databases for trial in facts.trials) or any(route.mounted for route in facts.routes)
     return [
         handler
         for handler in scene.handlers
         if handler.path in answered
         and is_deep(handler.path)
-        and not (elsewhere and last(handler.path) == "healthz")
+        and not _is_shallow(scene, handler)
         and not _reads_state(scene, handler)
     ]
+
+
+def _is_shallow(scene: Scene, handler: Handler) -> bool:
+    """Whether a `/healthz` is the liveness beside a route that really asks."""
+    deep = any(trial.databases for trial in scene.facts.trials)
+    return last(handler.path) == "healthz" and (deep or any(route.mounted for route in scene.facts.routes))
 
 
 def always_the_same(scene: Scene) -> Iterator[Spot]:
@@ -61,7 +78,7 @@ def always_the_same(scene: Scene) -> Iterator[Spot]:
     known = {(handler.source.path, handler.function.lineno) for handler in _hollow(scene)}
     for handler in scene.handlers:
         place = (handler.source.path, handler.function.lineno)
-        if place in known or not (handler.is_check or is_deep(handler.path)):
+        if place in known or not (handler.is_check or is_deep(handler.path)) or _is_shallow(scene, handler):
             continue
         if _is_constant(scene, handler):
             what = f"the check {handler.function.name}" if handler.is_check else handler.path
@@ -82,16 +99,18 @@ def _is_constant(scene: Scene, handler: Handler) -> bool:
     ):
         return False  # dependencies, or a wrapper that may do the work
     nodes = list(inside(function))
-    if any(isinstance(node, ast.Raise | ast.With | ast.AsyncWith | ast.Await | ast.Yield) for node in nodes):
+    if any(isinstance(node, _DECIDING) for node in nodes):
         return False
     body = [node for statement in function.body for node in [statement, *inside(statement)]]
     calls = [node for node in body if isinstance(node, ast.Call)]
-    if not all(_is_idle(call) for call in calls) or any(isinstance(node, ast.Compare) for node in body):
+    if not all(_is_idle(call) for call in calls):
         return False
     return not _reads_state(scene, handler) and any(isinstance(node, ast.Return) for node in body)
 
 
 def _is_idle(call: ast.Call) -> bool:
+    if ast.unparse(call.func).startswith(("log.", "logger.", "logging.", "app.logger.")):
+        return True
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     return name in IDLE
 

@@ -16,6 +16,7 @@ from healthkit.audit.source import Source, argument, keyword
 
 _SCHEDULERS = re.compile(r"^(apscheduler\.|flask_apscheduler\.)")
 _RQ_SCHEDULERS = re.compile(r"^rq_scheduler\.(scheduler\.)?Scheduler\(\)\.(cron|schedule)$")
+_TIMELY = re.compile(r"Scheduler|StoredJobs|Cron|Beat$")
 WHY = (
     "the job {name} runs by a schedule and tells nobody: "
     "the night it fails, hangs or is never started, all looks well."
@@ -29,10 +30,10 @@ def without_heartbeat(scene: Scene) -> Iterator[Spot]:
             yield _of_process(process)
     for source in scene.project.sources:
         for call in source.calls:
-            job = _job(source, call)
+            job = None if _looked_after(scene, source.dotted(call.func)) else _job(source, call)
             if job is not None and not _job_tells(scene, source, job):
                 yield _in_code(source, call, job)
-        yield from _decorated(source)
+        yield from _decorated(scene, source)
         yield from _beat(scene, source)
 
 
@@ -103,6 +104,16 @@ def _job(source: Source, call: ast.Call) -> ast.expr | None:
     return None
 
 
+def _looked_after(scene: Scene, dotted: str) -> bool:
+    """Whether a check asks if this scheduler runs its jobs in time."""
+    library = "apscheduler" if "apscheduler" in dotted else dotted.partition(".")[0].partition("_")[0]
+    return any(
+        name.startswith(f"healthkit.checks.{library}.") and _TIMELY.search(name)
+        for source in scene.project.sources
+        for name in source.imports.values()
+    )
+
+
 def _job_tells(scene: Scene, source: Source, job: ast.expr) -> bool:
     if isinstance(job, ast.Call) and isinstance(job.func, ast.Attribute) and job.func.attr in ("s", "si"):
         job = job.func.value
@@ -127,11 +138,13 @@ def _in_code(source: Source, call: ast.Call, job: ast.expr) -> Spot:
     return Spot(source.path, call.lineno, WHY.format(name=short), wrapped)
 
 
-def _decorated(source: Source) -> Iterator[Spot]:
+def _decorated(scene: Scene, source: Source) -> Iterator[Spot]:
     """Yield functions that a decorator schedules: APScheduler's, `@repeat(every()...)`, Huey's."""
     for function in source.functions:
         for mark in function.decorator_list:
             if not isinstance(mark, ast.Call) or not _schedules(source, mark):
+                continue
+            if _looked_after(scene, source.dotted(mark.func)):
                 continue
             if not signs.in_function(source, function):
                 fix = f'@Heartbeat("{URL}{function.name.replace("_", "-")}").job  # below this decorator'

@@ -12,7 +12,7 @@ from healthkit.audit.model import Scene, Spot
 from healthkit.audit.processes import Process
 from healthkit.audit.project import Project
 from healthkit.audit.rules.loops import is_ping
-from healthkit.audit.rules.queues import RQ_WORKERS, worker_queues
+from healthkit.audit.rules.queues import CELERY_CHECKS, RQ_WORKERS, worker_queues
 from healthkit.audit.source import Source, argument, inside
 
 URL = "https://checker.example/ping/<key>/"
@@ -52,12 +52,14 @@ def without_heartbeat(scene: Scene) -> Iterator[Spot]:
 def _watched_queues(scene: Scene) -> set[str]:
     """Return the queues whose workers are looked at from inside the app; "*" when that cannot be told."""
     found = {check.queue for check in scene.facts.checks if "Heartbeat" in check.kind and check.queue}
-    if any("elery" in check.kind and "ork" in check.kind for check in scene.facts.checks):
-        found.add("celery")
+    if any(check.module == CELERY_CHECKS and "Worker" in check.kind for check in scene.facts.checks):
+        found.add(CELERY_CHECKS)
     for source in scene.project.sources:
         for call in source.calls:
             dotted = source.dotted(call.func)
-            if dotted.startswith("healthkit.checks") and "Worker" in dotted:
+            if dotted == f"{CELERY_CHECKS}.WorkerHeartbeat":
+                found.add(CELERY_CHECKS)
+            elif dotted.startswith("healthkit.checks") and "Worker" in dotted:
                 found.add(scene.project.text_of(source, argument(call, 0, "queue")) or "*")
     return found
 
@@ -72,10 +74,10 @@ def _of(scene: Scene, process: Process, watched: set[str], told: set[object]) ->
         if not queues or _is_watched(queues, watched) or "healthkit.workers" in process.command:
             return None
         return _rq_spot(process, queues)
-    if celery_queues(process.command) is not None:
-        return (
-            None if _celery_beats(scene) or "celery" in watched or "*" in watched else _celery_spot(process)
-        )
+    queues = celery_queues(process.command)
+    if queues is not None:
+        looked_after = _celery_beats(scene) or watched & {CELERY_CHECKS, "*"}
+        return None if looked_after else _celery_spot(process, queues[0])
     source = _script(scene.project, process)
     if source is None or source.path in told or _tells(scene, source) or not _is_loop(source):
         return None
@@ -98,12 +100,12 @@ def _rq_spot(process: Process, queues: list[str]) -> Spot:
     )
 
 
-def _celery_spot(process: Process) -> Spot:
+def _celery_spot(process: Process, queue: str) -> Spot:
     return Spot(
         process.path,
         process.line,
         "the Celery worker gives no sign of life: it can die, freeze or hang, and nobody is told.",
-        f'celery.signals.heartbeat_sent.connect(lambda **_: Heartbeat("{URL}celery").ping(), weak=False)',
+        f'health.add(WorkerHeartbeat("{queue}", app, max_silence="90s"))  # from {CELERY_CHECKS}',
     )
 
 
