@@ -15,6 +15,10 @@ CHOSEN := $(if $(CHROMIUM),$(if $(MARIADB),,-m "not mysql"),-m "not browser$(if 
 # Most tests wait for real programs rather than compute, so more of them than there are processors run at once.
 WORKERS ?= 4
 
+# A published client of the Healthchecks API that the tests drive the checker with. It wants older versions of
+# what it needs than we do, and works with ours.
+CLIENTS := healthchecks-io==0.4.4 pytz==2024.2
+
 .PHONY: help setup demo test lint format bench clean
 
 help: ## Show this list
@@ -27,7 +31,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || $(PYTHON) -m venv --without-pip $(VENV)
 	@echo "Installing into $(VENV) (once; about a minute) ..."
 	@if $(BIN)/python -m pip --version >/dev/null 2>&1; then pip="$(BIN)/python -m pip"; else pip="$(PYTHON) -m pip --python $(BIN)/python"; fi; \
-	$$pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+	$$pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]' && \
+	$$pip install --quiet --disable-pip-version-check --no-input --no-deps $(CLIENTS)
 	@touch $@
 
 demo: setup ## Start the example shop with its worker, its cron job, a real Redis and the checker
