@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from checker.config import Config, ConfigError, ServerConfig, load, parse
-from checker.model import ChannelSpec, Kind
+from checker.model import ChannelSpec, Kind, PingRules
 from checker.schedule import Cron, Every, OnCalendar
 
 CONTRACT = """\
@@ -393,3 +393,43 @@ def test_references_of_reachability_are_urls(tmp_path: Path) -> None:
     assert '"reachability" must be a list of http or https URLs' in str(caught.value)
     found = parse(text.replace(', "two"', ""), tmp_path / "checker.toml", {}).server
     assert (found.reachability, found.storm) == (("https://one.test/",), 50)
+
+
+def test_a_token_is_the_uuid_of_the_ping_url_or_an_opaque_one() -> None:
+    uuid = "0B8F4A1E-6C7D-4E2F-9A3B-5C1D2E3F4A5B"
+    (spec,) = read(heartbeat(f'every = "1m"\ntoken = "{uuid}"')).monitors
+    assert (spec.token, spec.push_token) == (uuid.lower(), "")
+    (spec,) = read(heartbeat('every = "1m"\ntoken = "${TOKEN}"'), TOKEN="aB3dE5fG7hJ9kL1m").monitors
+    assert (spec.token, spec.push_token) == ("", "aB3dE5fG7hJ9kL1m")
+    assert "aB3dE5fG" not in repr(spec)
+
+
+def test_a_token_that_is_none_or_that_two_have_is_told_without_showing_it() -> None:
+    for wrong in ("short", "has space", "ä" * 20, "x" * 201):
+        found = problem(heartbeat(f'every = "1m"\ntoken = "{wrong}"'))
+        assert '"token" stands in URLs' in found
+        assert wrong not in found
+    line = 'every = "1m"\ntoken = "aB3dE5fG7hJ9kL1m"'
+    found = problem(heartbeat(line, "a") + heartbeat(line, "b"))
+    assert 'heartbeat "b": its "token" is that of "a" too' in found
+    assert "aB3dE5fG" not in found
+
+
+def test_rules_for_pings_are_read_and_doubted() -> None:
+    lines = (
+        'every = "1m"\nmethods = "POST"\nsuccess_kw = "done"\nfilter_http_body = true\nmanual_resume = true'
+    )
+    (spec,) = read(heartbeat(lines)).monitors
+    assert spec.rules == PingRules(methods="POST", success_kw="done", filter_http_body=True)
+    assert spec.manual_resume
+    (spec,) = read(heartbeat('every = "1m"')).monitors
+    assert (spec.rules, spec.manual_resume) == (None, False)
+    assert '"methods" must be "POST"' in problem(heartbeat('every = "1m"\nmethods = "GET"'))
+    doubts = read(heartbeat('every = "1m"\nsuccess_kw = "done"')).warnings
+    assert any('without "filter_http_body = true"' in doubt for doubt in doubts)
+
+
+def test_a_read_only_token_must_be_another_than_the_admin_token() -> None:
+    assert read('[server]\nread_only_token = "r3ader"').server.read_only_token == "r3ader"
+    found = problem('[server]\nadmin_token = "s3cret"\nread_only_token = "s3cret"')
+    assert found.endswith('server: "read_only_token" must not be the same as "admin_token"')

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import cast
 
 from checker.model import Poll, Verdict
-from checker.registry import Registry
+from checker.registry import Registry, unique_key
 from checker.store import Store, monitors
+from checker.store.monitors import Monitor
 from tests.checker.house import NOW, SHOP, House, heartbeat
 
 
@@ -69,3 +71,38 @@ def test_what_belongs_together_is_found_in_both_directions(store: Store) -> None
     fresh = Registry(store)
     fresh.reload_now()
     assert fresh.related([house.id("shop")]) == together
+
+
+def test_an_opaque_token_finds_its_heartbeat_and_a_unique_key_does_too(store: Store) -> None:
+    house = House(store, replace(heartbeat("job", slug="job"), push_token="opaque-token"))
+    found = house.registry.by_token("opaque-token")
+    assert found is not None
+    assert house.registry.by_unique_key(unique_key(found[1].token)) == found
+    assert house.registry.by_unique_key("0" * 40) is None
+
+
+def test_a_shared_slug_is_ambiguous_until_one_is_left() -> None:
+    registry = Registry(cast(Store, None))
+    for number in (1, 2, 3):
+        registry.add(Monitor(number, heartbeat(f"job {number}", slug="job", token=f"token-{number}")))
+    assert (registry.by_slug("job"), registry.is_ambiguous("job")) == (None, True)
+    registry.discard(1)
+    assert registry.is_ambiguous("job")
+    registry.put(Monitor(2, heartbeat("job 2", slug="other", token="token-2")))
+    assert not registry.is_ambiguous("job")
+    assert [found[0] for slug in ("job", "other") if (found := registry.by_slug(slug))] == [3, 2]
+    assert registry.by_token("token-1") is None
+
+
+def test_a_changed_heartbeat_is_never_unknown_by_its_id() -> None:
+    registry = Registry(cast(Store, None))
+    registry.add(Monitor(1, heartbeat("job", slug="job", token="token-1")))
+    registry.by_unique_key("")
+    registry.put(Monitor(1, heartbeat("new name", slug="new", token="token-1")))
+    assert registry.full_name("job") is None
+    assert registry.by_slug("job") is None
+    assert (
+        registry.by_token("token-1")
+        == registry.by_slug("new")
+        == registry.by_unique_key(unique_key("token-1"))
+    )

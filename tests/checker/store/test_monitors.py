@@ -194,3 +194,19 @@ def test_a_slug_that_was_removed_can_be_made_again_by_a_ping(store: Store) -> No
     assert new
     assert made.spec.source == "auto"
     assert live(store)["backup"].id == made.id
+
+
+def test_a_token_moves_with_the_file_from_one_heartbeat_to_another(store: Store) -> None:
+    one, two = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+    other = MonitorSpec(Kind.HEARTBEAT, "other", slug="other", schedule=Every(60.0))
+    sync(store, replace(NIGHTLY, token=one), replace(other, token=two))
+    sync(store, replace(NIGHTLY, token=two), replace(other, token=one))
+    assert {name: each.spec.token for name, each in live(store).items()} == {
+        "Nightly invoices": two,
+        "other": one,
+    }
+    sync(store, replace(other, token=two))  # the first one is gone, and had it
+    sync(store, replace(other, token=two), NIGHTLY)
+    found = live(store)
+    assert found["other"].spec.token == two
+    assert found["Nightly invoices"].spec.token not in ("", one, two)

@@ -31,6 +31,7 @@ listen = "{listen}"
 public_url = "https://checker.example"
 database = "sqlite:///{folder}/checker.db"
 ping_key = "{ping_key}"
+open_slugs = true
 {tokens}
 
 [[endpoint]]
@@ -72,11 +73,13 @@ class Site:
         reader: str = READER,
         listen: str = "127.0.0.1:8765",
         store: Store | None = None,
+        more: str = "",
     ) -> None:
         path = folder / "checker.toml"
         tokens = f'admin_token = "{admin}"\n' if admin else ""
         tokens += f'read_only_token = "{reader}"\n' if reader else ""
-        path.write_text(CONFIG.format(folder=folder, listen=listen, tokens=tokens, ping_key=PING_KEY))
+        text = CONFIG.format(folder=folder, listen=listen, tokens=tokens, ping_key=PING_KEY)
+        path.write_text(text + more)
         self.config: Config = load(path, {})
         self.now = NOW
         self.live = False  # whether time goes by
