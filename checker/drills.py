@@ -7,15 +7,19 @@ import sys
 import time
 import uuid
 
+from sqlalchemy import Connection
+
 from checker.channels import ChannelError, build
+from checker.channels._words import moment
 from checker.commands import CommandError, alive, find, opened, user
 from checker.config import Config
 from checker.dispatcher import Dispatcher
 from checker.http import Http
-from checker.model import ChannelSpec, Event, Incident, Member, Notification, Severity
+from checker.model import ChannelSpec, Event, Incident, Kind, Member, MonitorSpec, Notification, Severity
+from checker.prove import Seen, prove
 from checker.registry import Registry
 from checker.status_text import plain
-from checker.store import Store, door, operations, outbox
+from checker.store import Store, door, drills, operations, outbox
 from checker.store.channel_threads import StoredPosts
 from checker.store.views import overview
 
@@ -63,25 +67,79 @@ def _message(
 
 
 def drill(config: Config, name: str) -> int:
-    """Send a fire drill the way this monitor's alerts go, outbox and all; say who was reached."""
+    """Go the whole way of this monitor's alerts, from app to channels; say and keep what was proved."""
     now = time.time()
     with opened(config) as store:
         registry = Registry(store)
         registry.reload_now()
         monitor_id, spec = find(registry, name)
-        channels = [
-            each.name for each in config.channels if spec.channels is None or each.name in spec.channels
-        ]
+        channels = _channels(config, registry, spec)
         if not channels:
             raise CommandError(f"{spec.full_name} has no channel: nobody would be told of its failures")
-        state = store.read_now(lambda conn: door.load_states(conn, [monitor_id]))[monitor_id]
-        member = Member(monitor_id, spec.full_name, state.state, "fire drill: nothing is wrong", since=now)
-        message = _message(Event.DRILL, f"Fire drill: {spec.full_name}", (member,), now, config)
-        store.write_now(lambda conn: outbox.put(conn, message, channels, now))
+        message, drill_id = _begin(store, config, monitor_id, spec, channels, now)
+        seen = asyncio.run(_seen(store, registry, monitor_id, spec))
+        print(f"{spec.full_name} -> checker: {plain(seen.text)}")
         found = asyncio.run(_deliver(store, config, message.incident.dedup_key))
+        told = {each.channel: "" if each.sent else _fate(each) for each in found}
+        told_at = time.time() if found and not any(told.values()) else None
+        store.write_now(
+            lambda conn: drills.end(
+                conn, drill_id, seen_at=seen.at, seen=seen.text, told_at=told_at, told=told
+            )
+        )
     for each in found:
         print(f"channel {each.channel}: {_fate(each)}")
-    return 0 if all(each.sent for each in found) else 1
+    print(_verdict(seen, told_at))
+    return 0 if told_at is not None and (seen.at is not None or seen.pending) else 1
+
+
+def _channels(config: Config, registry: Registry, spec: MonitorSpec) -> list[str]:
+    """Return where this monitor's failures are told; a component's where its endpoint's are."""
+    wanted = spec.channels
+    if wanted is None and spec.parent and (endpoint := registry.full_name(spec.parent)) is not None:
+        parent = registry.by_id(endpoint)
+        wanted = parent.channels if parent else None
+    return [each.name for each in config.channels if wanted is None or each.name in wanted]
+
+
+def _begin(
+    store: Store, config: Config, monitor_id: int, spec: MonitorSpec, channels: list[str], now: float
+) -> tuple[Notification, int]:
+    """Owe the drill's message to the channels, and write down that a drill was asked for."""
+    state = store.read_now(lambda conn: door.load_states(conn, [monitor_id]))[monitor_id]
+    member = Member(monitor_id, spec.full_name, state.state, "fire drill: nothing is wrong", since=now)
+    message = _message(Event.DRILL, f"Fire drill: {spec.full_name}", (member,), now, config)
+
+    def begin(conn: Connection) -> int:
+        outbox.put(conn, message, channels, now)
+        return drills.begin(conn, monitor_id, message.incident.dedup_key, now, user())
+
+    return message, store.write_now(begin)
+
+
+async def _seen(store: Store, registry: Registry, monitor_id: int, spec: MonitorSpec) -> Seen:
+    """Prove the way from the app to the checker: an endpoint is asked, a heartbeat waited for."""
+    running = alive(await store.read(lambda conn: overview(conn, {})), time.time()) is not None
+    if not running:
+        return Seen(None, "not proved: no checker runs")
+    if spec.kind is Kind.HEARTBEAT:
+        return Seen(None, "waiting for its next ping, which completes the proof", pending=True)
+    endpoint = registry.by_id(found) if spec.parent and (found := registry.full_name(spec.parent)) else spec
+    state = (await store.read(lambda conn: door.load_states(conn, [monitor_id])))[monitor_id]
+    async with Http() as http:
+        seen = await prove(http, endpoint or spec, spec.name if spec.parent else "", clock=time.time)
+    looks = 3 * (endpoint or spec).every + (endpoint or spec).timeout
+    if seen.at is not None and (state.last_seen is None or seen.at - state.last_seen > looks):
+        return Seen(None, "not proved: it answers, but the running checker does not look at it")
+    return seen
+
+
+def _verdict(seen: Seen, told_at: float | None) -> str:
+    if told_at is None:
+        return "not proved: not every channel has delivered"
+    if seen.at is not None:
+        return f"proved on {moment(max(seen.at, told_at))}"
+    return "proved as soon as it pings" if seen.pending else "not proved: the app was not seen"
 
 
 def _fate(each: operations.Sending) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from checker.config import Config
-from checker.store import Store, StoreError
+from checker.store import Store, StoreError, drills
 from checker.store.tables import lease
 from checker.store.views import ChannelView, channel_views
 from checker.supervisor import LoopState, Supervisor
@@ -49,6 +49,7 @@ class OwnHealth:
         add(self.writes, name="store", measurement="write", timeout=12, fresh_for=1, tags=(VITAL,))
         add(self.loops, name="loops", measurement="progress", timeout=2, fresh_for=1, tags=(VITAL,))
         add(self.channels, name="channels", measurement="delivery", timeout=12, fresh_for=2, critical=False)
+        add(self.proofs, name="drills", measurement="proof", timeout=12, fresh_for=30, critical=False)
         add(self.configuration, name="config", measurement="reload", timeout=2, critical=False)
 
     def writes(self) -> None:
@@ -87,6 +88,21 @@ class OwnHealth:
         if not kinds:
             raise Warn("no channel is configured: nobody is told", value=waiting)
         return waiting
+
+    def proofs(self) -> int:
+        """Return how many endpoints and heartbeats no fire drill has proved for too long."""
+        every = self.config().server.prove_every
+        if every is None:
+            return 0
+        before = self.clock() - every
+        try:
+            found = self.store.read_now(lambda conn: drills.unproved(conn, before))
+        except StoreError as error:
+            raise Warn("the drills cannot be read") from error
+        if found:
+            said = f"not proved within {humanize(every)}: {drills.names(found)}"
+            raise Warn(f"{said}; run `healthkit-checker drill NAME`", value=len(found))
+        return 0
 
     def configuration(self) -> None:
         """Tell whether the file as it is now could be read."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from checker.registry import Registry
-from checker.store import Store, StoreUnavailable, history
+from checker.store import Store, StoreUnavailable, drills, history
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class Retention:
     async def once(self, now: float, *, pause: float = 0.0) -> int:
         """Delete all that is too old; return how many rows that were."""
         keep = self._keep
+        await self._store.write(drills.settle)  # what a ping proved is kept when the ping is not
         count = await self._pings(now, pause)
         for what in (
             lambda conn: history.prune_polls(conn, now - keep.poll_age, ROWS),
