@@ -113,7 +113,9 @@ def run(config: Config, _options: argparse.Namespace) -> int:
 
 
 def check_config(config: Config, _options: argparse.Namespace) -> int:
-    """Say what the configuration holds and what is doubtful."""
+    """Say what the configuration holds and what is doubtful, also by what was learned since."""
+    from checker import commands
+
     kinds = [monitor.kind.value for monitor in config.monitors]
     counts = {
         "endpoint": kinds.count("endpoint"),
@@ -124,6 +126,8 @@ def check_config(config: Config, _options: argparse.Namespace) -> int:
     said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count)
     print(f"{config.path}: can be used: {said or 'nothing to watch yet'}")
     _warn(config)
+    for doubt in commands.learned_doubts(config):
+        print(f"warning: {config.path}: {doubt}", file=sys.stderr)
     return FINE
 
 

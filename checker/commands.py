@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
 from checker.config import Config
-from checker.model import Command, MonitorSpec, State
+from checker.config_monitors import too_short
+from checker.model import Command, Kind, MonitorSpec, MonitorState, State
 from checker.moments import span
 from checker.record import Recorder
 from checker.registry import Registry
+from checker.rules.usual import usual
 from checker.slugs import slug
 from checker.status_text import Painter, plain, render
-from checker.store import Store, StoreError, operations
+from checker.store import Store, StoreError, door, monitors, operations
 from checker.store.views import NodeView, Overview, overview
 from checker.verdict import as_json as status_json
 from checker.verdict import verdict
@@ -67,6 +69,28 @@ def status(config: Config, *, as_json: bool) -> int:
         seen = f"last seen {span(now - found.nodes[0].seen_at)} ago" if found.nodes else "it never ran"
         print(f"the checker is not running ({seen}): this is the last that it knew", file=sys.stderr)
     return 1 if verdict(found.monitors).word == "down" else 0
+
+
+def learned_doubts(config: Config) -> list[str]:
+    """Return which heartbeats are expected too often for how long they usually run, as far as known."""
+    wanted = {spec.name: spec for spec in config.monitors if spec.kind is Kind.HEARTBEAT}
+    try:
+        with opened(config) as store:
+            states = store.read_now(_heartbeat_states)
+    except StoreError:
+        return []  # it never ran, or the database is away: then nothing was learned
+    found = []
+    for name, spec in wanted.items():
+        known = usual(states[name].durations) if name in states else None
+        if known and (doubt := too_short(spec, known)):
+            found.append(f'heartbeat "{name}": {doubt} (learned from its last runs)')
+    return found
+
+
+def _heartbeat_states(conn: Connection) -> dict[str, MonitorState]:
+    found = [each for each in monitors.load(conn) if each.spec.kind is Kind.HEARTBEAT]
+    states = door.load_states(conn, [each.id for each in found])
+    return {each.spec.name: states[each.id] for each in found if each.id in states}
 
 
 def alive(found: Overview, now: float) -> NodeView | None:

@@ -60,6 +60,8 @@ def heartbeat(section: Section) -> MonitorSpec:
     name = _name(section)
     schedule = _schedule(section, "every", "schedule", "oncalendar")
     token, push_token = _token(section)
+    learns = section.written("max_runtime") == "auto" and section.text("max_runtime") == "auto"
+    cycle = section.duration("cycle", None, least=0.001)
     spec = MonitorSpec(
         kind=Kind.HEARTBEAT,
         name=name,
@@ -68,8 +70,11 @@ def heartbeat(section: Section) -> MonitorSpec:
         push_token=push_token,
         schedule=schedule,
         grace=section.duration("grace", min(longest_gap(schedule), LONGEST_GRACE)),
-        max_runtime=section.duration("max_runtime", None, least=0.001),
+        max_runtime=None if learns else section.duration("max_runtime", None, least=0.001),
+        learn_runtime=learns,
         min_runtime=section.duration("min_runtime", None, least=0.001),
+        min_interval=section.duration("min_interval", None, least=0.001),
+        extend_on_progress=section.flag("extend_on_progress", False),
         stalled_after=section.duration("stalled_after", None, least=0.001),
         rules=_rules(section),
         manual_resume=section.flag("manual_resume", False),
@@ -79,6 +84,8 @@ def heartbeat(section: Section) -> MonitorSpec:
         section.problem("name", f'"name" is longer than the {SLUG_CHARACTERS} characters a ping URL takes')
     section.close()
     _doubt_heartbeat(section, spec)
+    if cycle and (doubt := too_short(spec, cycle)):
+        section.warn("cycle", doubt)
     return spec
 
 
@@ -148,6 +155,17 @@ def longest_gap(schedule: Schedule | None) -> float:
             break
         longest, at = max(longest, following - at), following
     return longest or math.inf
+
+
+def too_short(spec: MonitorSpec, cycle: float) -> str:
+    """Return why a sign is expected too often of a job that takes `cycle` seconds; empty if it is not."""
+    gap = longest_gap(spec.schedule)
+    if spec.schedule is None or gap >= 2 * cycle:
+        return ""
+    return (
+        f"a sign is due every {humanize(gap)}, less than twice its usual cycle ({humanize(cycle)}): "
+        f"a batch that is merely slow may look like a missed one; write {humanize(2 * cycle)} or more"
+    )
 
 
 def is_local(host: str) -> bool:

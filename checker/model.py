@@ -40,6 +40,7 @@ class Cause(StrEnum):
     FAILED = "failed"  # the job said so (fail, or a non-zero exit code)
     OVERRUN = "overrun"  # started, and not finished within max_runtime
     TOO_FAST = "too fast"  # finished under min_runtime
+    TOO_OFTEN = "too often"  # ran again sooner than min_interval
     STALLED = "stalled"  # backlog, and no progress for stalled_after
     UNREACHABLE = "unreachable"  # no answer: refused, timed out, no such host, TLS
     HTTP = "http"  # an answer whose status code is wrong
@@ -101,7 +102,10 @@ class MonitorSpec:
     schedule: Schedule | None = None
     grace: float = 3600.0
     max_runtime: float | None = None
+    learn_runtime: bool = False  # without `max_runtime`: the limit is learned from the last runs
     min_runtime: float | None = None
+    min_interval: float | None = None  # ended sooner than this after the last success: ran too often
+    extend_on_progress: bool = False  # whether `max_runtime` counts anew from each progress
     stalled_after: float | None = None
     rules: PingRules | None = None  # None: every ping counts as what it says
     manual_resume: bool = False  # whether a paused one stays paused when pinged
@@ -147,6 +151,7 @@ class MonitorState:
     last_failure: float | None = None  # when the job last said that it failed, or finished too fast
     allowance: float = 0.0  # blind seconds since the runs under way began: added to max_runtime
     falls: tuple[float, ...] = ()  # when it last got worse, the last few times
+    durations: tuple[float, ...] = ()  # of the last runs that ended well, oldest first
     looks: int = 0  # with `fail_when`: the last looks, a bit each, 1 where it failed
 
     @property

@@ -3,7 +3,8 @@
 Three things can pass by themselves, each with a moment of its own:
 
 - the missed sign: `due_at` (up -> grace, nobody is told), and `due_at + grace` (-> down);
-- the overrun: the oldest run under way began more than `max_runtime` ago (blind time not counted);
+- the overrun: the oldest run under way began (or with `extend_on_progress`, moved last) more than
+  `max_runtime` ago, blind time not counted;
 - the stall: a backlog, and no progress for `stalled_after`.
 
 A run that is under way within its `max_runtime` has shown up: the missed sign waits for that limit, so that a
@@ -16,6 +17,7 @@ import math
 from dataclasses import replace
 
 from checker.model import Cause, MonitorSpec, MonitorState, State
+from checker.rules.usual import limit_of
 from checker.schedule import Every, next_due
 
 SETTLE = 60.0  # seconds that journaled pings are given to arrive once sight is back
@@ -32,9 +34,12 @@ def due_after(spec: MonitorSpec, at: float) -> float | None:
 
 def overrun_at(spec: MonitorSpec, state: MonitorState) -> float | None:
     """Return when the oldest run under way is over its limit."""
-    if spec.max_runtime is None or not state.runs:
+    if not state.runs or (limit := limit_of(spec, state)) is None:
         return None
-    return state.runs[0][1] + spec.max_runtime + state.allowance
+    began = state.runs[0][1]
+    if spec.extend_on_progress and state.progressed_at is not None:
+        began = max(began, state.progressed_at)
+    return began + limit + state.allowance
 
 
 def missed_at(spec: MonitorSpec, state: MonitorState) -> float | None:

@@ -15,6 +15,7 @@ from checker.rules import progress, reasons, runs
 from checker.rules.expectation import due_after, falls, timed, unseen
 from checker.rules.text import output
 from checker.rules.transition import Step, change
+from checker.rules.usual import KEPT, limit_of, usual
 
 
 def on_ping(spec: MonitorSpec, state: MonitorState, ping: Ping, now: float) -> Step:
@@ -100,7 +101,8 @@ def _fallen(spec: MonitorSpec, state: MonitorState, cause: Cause, now: float) ->
     )  # fmt: skip
     return change(
         state, timed(spec, new), now, due_at=state.due_at, last_seen=state.last_seen,
-        last_duration=state.last_duration, started=state.runs[0][1] if state.runs else None,
+        last_duration=state.last_duration, usual_duration=usual(state.durations),
+        started=state.runs[0][1] if state.runs else None,
         processed=state.processed, backlog=state.backlog,
     )  # fmt: skip
 
@@ -149,18 +151,23 @@ def _ended(
     duration = ping.duration if started is None else max(0.0, at - started)
     due = due_after(spec, at)
     late = not jumped and at < max(_or_never(old.last_good), _or_never(old.last_failure))
-    going_on = runs.forget(spec, old, going_on, at, due)
+    going_on = runs.forget(spec, old, going_on, at, due, limit_of(spec, old))
+    learned = duration is not None and ping.kind is PingKind.SUCCESS
     ended = replace(
         seen,
         runs=going_on,
         allowance=seen.allowance if going_on else 0.0,
         last_duration=seen.last_duration if duration is None else duration,
+        durations=(*seen.durations[1 - KEPT :], round(duration or 0.0, 3)) if learned else seen.durations,
         due_at=max(due, _or_never(seen.due_at)) if late and due is not None else seen.due_at if late else due,
     )
     if ping.kind is PingKind.FAIL:
         cause, reason = Cause.FAILED, reasons.failed(ping)
     elif duration is not None and spec.min_runtime is not None and duration < spec.min_runtime:
         cause, reason = Cause.TOO_FAST, reasons.too_fast(duration, spec.min_runtime)
+    elif spec.min_interval is not None and 0 <= at - _or_never(old.last_good) < spec.min_interval:
+        cause, reason = Cause.TOO_OFTEN, reasons.too_often(at - _or_never(old.last_good), spec.min_interval)
+        ended = replace(ended, last_good=at)
     else:
         if started is not None:
             ended = progress.finished(ended, ping, at)
@@ -178,7 +185,8 @@ def _reported(
         return timed(spec, new), ()
     return change(
         old, timed(spec, new), now, exit_code=ping.exit_code, output=output(ping.body), duration=duration,
-        last_duration=old.last_duration, processed=new.processed, backlog=new.backlog, rid=ping.rid,
+        last_duration=old.last_duration, usual_duration=usual(old.durations),
+        processed=new.processed, backlog=new.backlog, rid=ping.rid,
         last_failure=old.last_failure,
     )  # fmt: skip
 

@@ -24,6 +24,8 @@ def counted(state: MonitorState, ping: Ping, at: float) -> MonitorState:
         processed=state.processed if processed is None else processed,
         backlog=state.backlog if backlog is None else backlog,
     )
+    if processed is not None and state.processed is not None and not advanced and new.backlog is None:
+        return new  # a figure that stands still, and nobody knows whether work waits
     if advanced or not stuck(new) or not stuck(state) or state.progressed_at is None:
         return replace(new, progressed_at=at)
     return new

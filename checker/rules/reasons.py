@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from checker.model import Cause, MonitorSpec, MonitorState, Ping
 from checker.rules.text import ago, clean, last_line, output, when
+from checker.rules.usual import limit_of, usual
 from checker.schedule import local_time
 from healthkit.durations import humanize
 
@@ -27,14 +28,23 @@ def too_fast(duration: float, least: float) -> str:
     return f"finished after {humanize(duration)}, which is too fast (at least {humanize(least)} expected)"
 
 
+def too_often(since: float, least: float) -> str:
+    """Return that a job ran again sooner than it should."""
+    return f"ran again {humanize(since)} after its last success (at least {humanize(least)} apart expected)"
+
+
 def paused(by: str) -> str:
     """Return who paused."""
     return f"paused by {clean(by, 100)}" if by else "paused"
 
 
 def _overrun(spec: MonitorSpec, state: MonitorState, now: float) -> str:
-    limit = humanize(spec.max_runtime or 0.0)
-    return f"started {ago(state.runs[0][1], now)} ago and not finished (limit {limit})"
+    limit = humanize(limit_of(spec, state) or 0.0)
+    known = usual(state.durations)
+    told = f"usually {humanize(known)}, limit {limit}" if known is not None else f"limit {limit}"
+    if spec.extend_on_progress and (state.progressed_at or 0.0) > state.runs[0][1]:
+        told = f"no progress for {ago(state.progressed_at or now, now)}; {told}"
+    return f"started {ago(state.runs[0][1], now)} ago and not finished ({told})"
 
 
 def _stalled(state: MonitorState, now: float) -> str:

@@ -33,17 +33,19 @@ def end(runs: Runs, rid: str) -> tuple[float | None, Runs]:
     return None, runs
 
 
-def forget(spec: MonitorSpec, state: MonitorState, runs: Runs, at: float, due: float | None) -> Runs:
+def forget(
+    spec: MonitorSpec, state: MonitorState, runs: Runs, at: float, due: float | None, limit: float | None
+) -> Runs:
     """Return the runs that still matter after another one ended at `at`.
 
-    One that was told as overrun is lost and would be told again and again. Without `max_runtime` nothing else
+    One that was told as overrun is lost and would be told again and again. Without a `limit` nothing else
     ends a lost run: it goes once a whole cycle and its grace have passed it by.
     """
     if not runs:
         return runs
-    if spec.max_runtime is None:
+    if limit is None:
         cycle = (due - at if due is not None else 0.0) + spec.grace
         return tuple(run for run in runs if run[1] > at - cycle)
     if state.state is State.DOWN and state.cause is Cause.OVERRUN:
-        return tuple(run for run in runs if run[1] + spec.max_runtime + state.allowance > at)
+        return tuple(run for run in runs if run[1] + limit + state.allowance > at)
     return runs

@@ -15,6 +15,7 @@ _HEARTBEAT = {
     Cause.FAILED: "failed",
     Cause.OVERRUN: "has not finished in time",
     Cause.TOO_FAST: "finished too fast",
+    Cause.TOO_OFTEN: "runs too often",
     Cause.STALLED: "is stalled",
     Cause.FLAPPING: "is flapping",
 }

@@ -74,6 +74,7 @@ _STATE_FIELDS = (
     "allowance",
     "falls",
     "looks",
+    "durations",
 )
 _OFTEN = _STATE_FIELDS.index("falls")  # the fields from here on are rarely anything
 _fields_of = operator.attrgetter(*_STATE_FIELDS)
@@ -91,10 +92,9 @@ def state_of(state: str, since: float, deadline: float | None, data: str) -> Mon
     known["cause"] = _CAUSES.get(known["cause"], Cause.NONE)
     runs = known["runs"]
     known["runs"] = tuple([(rid, at) for rid, at in runs]) if runs else ()
-    if known.get("falls"):
-        known["falls"] = tuple(known["falls"])
-    elif "falls" in known:
-        known["falls"] = ()
+    for name in ("falls", "durations"):
+        if name in known:
+            known[name] = tuple(known[name] or ())
     return MonitorState(_STATES[state], since, deadline=deadline, **known)
 
 
@@ -114,7 +114,10 @@ _SPEC_DEFAULTS: dict[str, Any] = {
     "headers": {},
     "grace": 3600.0,
     "max_runtime": None,
+    "learn_runtime": False,
     "min_runtime": None,
+    "min_interval": None,
+    "extend_on_progress": False,
     "stalled_after": None,
     "manual_resume": False,
     "push_token": "",
