@@ -11,32 +11,23 @@ sending is in the background. A work-horse never pings: it ends by `os._exit`.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import time
-from collections.abc import Mapping
 from typing import Any
 
 import redis
 from rq.worker import BaseWorker, SimpleWorker, Worker
 from rq.worker_registration import register
 
-from healthkit import durations
-from healthkit.errors import ConfigurationError
-from healthkit.heartbeat import Heartbeat
+from healthkit.workers._beats import Beats, beats_from
 
 try:
     from rq.worker import SpawnWorker
 except ImportError:  # an older RQ, which has none
     SpawnWorker = Worker  # type: ignore[assignment,misc]
 
-log = logging.getLogger(__name__)
-
-EVERY = 30.0
 FIELD = "healthkit_beat"  # of the worker's hash: the seconds within which it promises its next beat
 MISSES = 3  # beats after which a worker's key goes, and the worker with it
 RQ_SLACK = 60  # seconds that RQ adds to the time of its next beat, wherever it gives one
-POST_GAP = 1.0  # least seconds between two looks at the figures
 
 
 class HeartbeatMixin(BaseWorker):
@@ -82,7 +73,7 @@ class HeartbeatMixin(BaseWorker):
         beats = self._beats
         if beats is not None and not self.is_horse:
             with contextlib.suppress(redis.exceptions.RedisError):
-                beats.farewell(self.name, self._read_figures())
+                beats.farewell(f"RQ worker {self.name}", self._read_figures())
         super().teardown()  # type: ignore[no-untyped-call]
 
     def _beat(self, life: int, promise: int) -> None:
@@ -119,51 +110,6 @@ class HeartbeatMixin(BaseWorker):
             "failed": failed,
             "queues": self.queue_names(),
         }
-
-
-class Beats:
-    """The pings of one worker: `every` so many seconds, and at most one a second."""
-
-    def __init__(self, heartbeat: Heartbeat, every: float) -> None:
-        self._heartbeat = heartbeat
-        self.every = every
-        self._sent_at = float("-inf")
-
-    def due(self) -> bool:
-        """Whether the last ping is a second old."""
-        return time.monotonic() - self._sent_at >= POST_GAP
-
-    def send(self, figures: Mapping[str, Any]) -> None:
-        """Say that all is well."""
-        self._sent_at = time.monotonic()
-        self._heartbeat.send("", figures=dict(figures), fleeting=True)
-
-    def farewell(self, name: str, figures: Mapping[str, Any]) -> None:
-        """Leave a note that the worker ends."""
-        self._heartbeat.send("/log", f"RQ worker {name} ends", figures=dict(figures))
-
-
-def beats_from(environ: Mapping[str, str]) -> Beats | None:
-    """Return the beats that the environment asks for; None without a URL, or with one that cannot be (it is
-    logged).
-    """
-    try:
-        heartbeat = Heartbeat(environ.get("HEALTHKIT_PING_URL"))
-        every = durations.seconds(
-            _number(environ.get("HEALTHKIT_PING_EVERY") or EVERY), what="HEALTHKIT_PING_EVERY"
-        )
-        if every < 1:
-            raise ConfigurationError("HEALTHKIT_PING_EVERY: less than a second; write 1 or more")
-    except ConfigurationError as error:  # the worker works on: jobs come before their monitoring
-        log.error("this worker does not beat: %s", error)
-        return None
-    return Beats(heartbeat, every) if heartbeat.enabled else None
-
-
-def _number(text: str | float) -> str | float:
-    with contextlib.suppress(ValueError):
-        return float(text)
-    return text
 
 
 class HeartbeatWorker(HeartbeatMixin, Worker):

@@ -16,7 +16,8 @@ import pytest
 import redis as redis_library
 from rq import Queue
 
-from healthkit.workers.rq import FIELD, beats_from
+from healthkit.workers._beats import beats_from
+from healthkit.workers.rq import FIELD
 from tests.healthkit.workers import jobs
 from tests.recording import Answer, RecordingServer, black_hole
 from tests.waiting import wait_for
