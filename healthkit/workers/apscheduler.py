@@ -1,0 +1,129 @@
+"""APScheduler 3 schedulers and jobs that tell the checker how they are.
+
+    install(scheduler)  # HEALTHKIT_PING_URL: the scheduler; HEALTHKIT_JOBS_URL: every job
+
+The scheduler beats by a job of its own, run in its loop, so a beat says that the loop turns. A run that was
+missed is a failure; one that was left out since the one before still runs is a note on that one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from apscheduler import events  # type: ignore[import-untyped, unused-ignore]
+from apscheduler.executors.base import BaseExecutor  # type: ignore[import-untyped, unused-ignore]
+from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped, unused-ignore]
+
+from healthkit.durations import Duration
+from healthkit.workers._watch import TICK, Watch, watch_from
+
+OWN = "healthkit"  # the alias of our executor and job store, and the id of our job
+MAX_RUNS = 1000  # runs remembered for whose end the beginning is still to be told
+
+_HEARD = (
+    events.EVENT_JOB_SUBMITTED
+    | events.EVENT_JOB_EXECUTED
+    | events.EVENT_JOB_ERROR
+    | events.EVENT_JOB_MISSED
+    | events.EVENT_JOB_MAX_INSTANCES
+)
+
+
+def install(
+    scheduler: Any,
+    *,
+    url: str | None = None,
+    every: Duration | None = None,
+    jobs: Mapping[str, str] | None = None,
+    jobs_url: str | None = None,
+) -> None:
+    """Have a scheduler beat at `url`, and tell the runs of its jobs: of those in `jobs` (id -> ping URL)
+    there, of others below `jobs_url` (such as `https://checker.example/ping/<key>`).
+
+    What is not given comes from `HEALTHKIT_PING_URL`, `HEALTHKIT_PING_EVERY` and `HEALTHKIT_JOBS_URL`. A
+    wrong URL is logged, and raises nothing.
+    """
+    watch = watch_from(url=url, every=every, jobs=jobs, jobs_url=jobs_url)
+    scheduler.add_listener(_Listener(watch), _HEARD)
+    if watch.beats is not None:
+        scheduler.add_executor(_InTheLoop(), OWN)
+        scheduler.add_jobstore(MemoryJobStore(), OWN)
+        scheduler.add_job(
+            watch.turned,
+            "interval",
+            seconds=TICK,
+            id=OWN,
+            name="healthkit's beat",
+            jobstore=OWN,
+            executor=OWN,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+    scheduler.add_listener(lambda _: watch.farewell("APScheduler"), events.EVENT_SCHEDULER_SHUTDOWN)
+
+
+class _InTheLoop(BaseExecutor):  # type: ignore[misc]
+    """Runs our job where the scheduler turns, without a line in the log each second."""
+
+    def _do_submit_job(self, job: Any, run_times: Any) -> None:  # noqa: ARG002 - as it is called
+        job.func()
+        self._run_job_success(job.id, [])
+
+
+class _Listener:
+    """Turns events into pings. A quick job's end may be told before its beginning: that is then left out."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._begun: OrderedDict[str, bool] = OrderedDict()  # by run; False: it has ended before it began
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Any) -> None:
+        if event.jobstore == OWN:
+            return
+        jobs = self._watch.jobs
+        if event.code == events.EVENT_JOB_SUBMITTED:
+            for at in event.scheduled_run_times:
+                run = _run(event, at)
+                if self._may_begin(run):
+                    jobs.began(event.job_id, run)
+        elif event.code == events.EVENT_JOB_MAX_INSTANCES:
+            jobs.note(event.job_id, "left out a run: the one before still runs")
+        else:
+            run = _run(event, event.scheduled_run_time)
+            self._note_end(run)
+            jobs.ended(event.job_id, run, _error(event))
+
+    def _may_begin(self, run: str) -> bool:
+        with self._lock:
+            if run in self._begun:
+                del self._begun[run]
+                return False
+            self._remember(run, begun=True)
+            return True
+
+    def _note_end(self, run: str) -> None:
+        with self._lock:
+            if not self._begun.pop(run, False):
+                self._remember(run, begun=False)
+
+    def _remember(self, run: str, *, begun: bool) -> None:
+        self._begun[run] = begun
+        if len(self._begun) > MAX_RUNS:
+            self._begun.popitem(last=False)
+
+
+def _run(event: Any, at: datetime) -> str:
+    return f"{event.job_id} {at.timestamp()}"
+
+
+def _error(event: Any) -> str | None:
+    if event.code == events.EVENT_JOB_MISSED:
+        return f"missed: it should have run at {event.scheduled_run_time}"
+    if event.code == events.EVENT_JOB_ERROR:
+        return f"{event.traceback or ''}{type(event.exception).__name__}: {event.exception}"
+    return None

@@ -1,0 +1,139 @@
+"""APScheduler: real schedulers in this process, and a checker that is there, or not."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped, unused-ignore]
+from apscheduler.schedulers.background import (  # type: ignore[import-untyped, unused-ignore]
+    BackgroundScheduler,
+)
+
+from healthkit.workers import apscheduler
+from healthkit.workers._jobs import Jobs
+from healthkit.workers._watch import Watch
+from healthkit.workers.apscheduler import install
+from tests.healthkit.workers.programs import beats, body, gaps, pings, settings, wait_for_pings
+from tests.recording import RecordingServer, black_hole
+from tests.waiting import wait_for
+
+
+@pytest.fixture
+def checker() -> Iterator[RecordingServer]:
+    with RecordingServer() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def scheduler(
+    checker_url: str, monkeypatch: pytest.MonkeyPatch, folder: Path, *jobs: Callable[[Any], object]
+) -> Iterator[Any]:
+    for name, value in settings(checker_url).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HEALTHKIT_STATE_DIR", str(folder))
+    found = BackgroundScheduler(executors={"default": ThreadPoolExecutor(2)}, timezone="UTC")
+    install(found)
+    for add in jobs:
+        add(found)
+    found.start()
+    yield found
+    found.shutdown()
+
+
+def broken() -> None:
+    raise RuntimeError("as asked")
+
+
+def test_a_scheduler_beats_and_its_jobs_tell_how_they_went(
+    checker: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scheduler(
+        checker.url,
+        monkeypatch,
+        tmp_path,
+        lambda it: it.add_job(lambda: threading.Event().wait(0.2), id="Slow one"),
+        lambda it: it.add_job(broken, id="broken"),
+    ):
+        wait_for_pings(checker, "slow-one", "/start", "")
+        wait_for(lambda: "/fail" in pings(checker, "broken"), what="the failure")
+        assert "RuntimeError: as asked" in body(checker, "broken/fail")
+        wait_for(lambda: len(beats(checker)) >= 3, 20, "beats")
+        assert beats(checker)[-1] == {"processed": 2, "failed": 1}
+    wait_for(lambda: "/ping/key/worker/log" in checker.paths(), what="the good-bye")
+    assert all(gap > 0.8 for gap in gaps(checker))
+    runs = [request.query["rid"] for request in checker.requests if "slow-one" in request.path]
+    assert len(runs) == 2
+    assert len(set(runs)) == 1
+
+
+def test_a_job_too_quick_for_its_own_beginning_leaves_no_run_open(
+    checker: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scheduler(checker.url, monkeypatch, tmp_path) as running:
+        for number in range(30):
+            running.add_job(int, id=f"quick-{number}")
+        wait_for(lambda: beats(checker)[-1:] and beats(checker)[-1]["processed"] == 30, 20, "the jobs")
+    for number in range(30):
+        assert pings(checker, f"quick-{number}")[-1] != "/start"
+
+
+def test_a_run_left_out_since_the_last_still_runs_is_noted(
+    checker: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    with scheduler(
+        checker.url,
+        monkeypatch,
+        tmp_path,
+        lambda it: it.add_job(over.wait, "interval", args=(30,), seconds=1, id="slow"),
+    ):
+        try:
+            wait_for(lambda: "/log" in pings(checker, "slow"), 20, "the note")
+            assert "still runs" in body(checker, "slow/log")
+            assert len(beats(checker)) >= 1  # a job that hangs does not silence the scheduler
+        finally:
+            over.set()
+
+
+def test_a_missed_run_is_a_failure(
+    checker: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def add(it: Any) -> None:
+        it.add_job(over.wait, args=(30,), id="hog-1")
+        it.add_job(over.wait, args=(30,), id="hog-2")  # both threads are taken
+        it.add_job(int, id="late", misfire_grace_time=1)
+
+    with scheduler(checker.url, monkeypatch, tmp_path, add):
+        wait_for(lambda: len(beats(checker)) >= 4, 20, "the grace to be over")
+        over.set()
+        wait_for(lambda: "/fail" in pings(checker, "late"), 10, "the failure")
+        assert "should have run" in body(checker, "late/fail")
+
+
+@pytest.mark.parametrize("trouble", ["black hole", "nonsense"])
+def test_a_checker_in_trouble_changes_nothing_for_the_jobs(
+    trouble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    with (
+        black_hole() as hole,
+        scheduler(hole if trouble == "black hole" else "nonsense", monkeypatch, tmp_path) as running,
+    ):
+        for number in range(20):
+            running.add_job(done.append, args=(number,))
+        wait_for(lambda: sorted(done) == list(range(20)), 5, "the jobs")
+
+
+def test_what_is_remembered_of_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apscheduler, "MAX_RUNS", 3)
+    listener = apscheduler._Listener(Watch(None, Jobs()))
+    for number in range(10):
+        listener._note_end(str(number))
+    assert len(listener._begun) == 3
