@@ -82,6 +82,7 @@ class WorkerHeartbeat(CrewProbe):
             with self._app.connection_for_write().clone(
                 connect_timeout=self.timeout * STEP_SHARE
             ) as connection:
+                connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
                 self._roll.call(self._app.control, connection, self.timeout * ANSWER_SHARE, now)
         except Exception as error:  # each transport has a tree of its own
             reason = broker_reason(error, self.queue)

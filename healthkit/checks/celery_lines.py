@@ -89,7 +89,7 @@ class BrokerLine:
         options = {**(self._connection.transport_options or {}), **(limits if is_amqp else {})}
         connection = self._connection.clone(connect_timeout=self._step, transport_options=options)
         try:
-            connection.ensure_connection(max_retries=1, reraise_as_library_errors=False)
+            connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
             answer = connection.channel().queue_declare(self._queue, passive=True)
         except Exception as error:  # each transport has a tree of its own
             reason = broker_reason(error, self._queue)
