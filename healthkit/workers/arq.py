@@ -13,6 +13,7 @@ import asyncio
 import copy
 import functools
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
@@ -118,9 +119,10 @@ async def _beat(watch: Watch, redis: Any, queue: str) -> None:
 
 
 async def _waiting(redis: Any, queue: str) -> dict[str, Any]:
-    """Return how many jobs wait (those deferred to later count, as arq keeps them in one set)."""
+    """Return how many jobs are due and not done; arq keeps them by the time (ms) they are to run at."""
     try:
-        return {"backlog": await asyncio.wait_for(redis.zcard(queue), TICK)}
+        due = redis.zcount(queue, "-inf", int(time.time() * 1000))
+        return {"backlog": await asyncio.wait_for(due, TICK)}
     except Exception as error:  # noqa: BLE001 - whatever the client raises; the loop turns all the same
         log.debug("the backlog cannot be read: %s", type(error).__name__)
         return {}
