@@ -16,7 +16,9 @@ from healthkit.audit.source import Source, argument, keyword
 
 _SCHEDULERS = re.compile(r"^(apscheduler\.|flask_apscheduler\.)")
 _RQ_SCHEDULERS = re.compile(r"^rq_scheduler\.(scheduler\.)?Scheduler\(\)\.(cron|schedule)$")
-_TIMELY = re.compile(r"Scheduler|StoredJobs|Cron|Beat$")
+_TIMELY = re.compile(r"Scheduler|StoredJobs|Cron|BeatHeartbeat")
+_BEAT_NAMES = ("beat_schedule", "celerybeat_schedule", "celery_beat_schedule")
+_WORKERS = {"rq": "rq_cron"}  # where `healthkit.workers` has another name for it
 WHY = (
     "the job {name} runs by a schedule and tells nobody: "
     "the night it fails, hangs or is never started, all looks well."
@@ -105,10 +107,13 @@ def _job(source: Source, call: ast.Call) -> ast.expr | None:
 
 
 def _looked_after(scene: Scene, dotted: str) -> bool:
-    """Whether a check asks if this scheduler runs its jobs in time."""
+    """Whether a check asks if this scheduler runs its jobs in time, or its jobs' heartbeats are turned on."""
     library = "apscheduler" if "apscheduler" in dotted else dotted.partition(".")[0].partition("_")[0]
-    return any(
-        name.startswith(f"healthkit.checks.{library}.") and _TIMELY.search(name)
+    worker = f"healthkit.workers.{_WORKERS.get(library, library)}"
+    return bool(library) and any(
+        (name.startswith(f"healthkit.checks.{library}.") and _TIMELY.search(name))
+        or name == worker
+        or name.startswith(f"{worker}.")
         for source in scene.project.sources
         for name in source.imports.values()
     )
@@ -160,9 +165,9 @@ def _schedules(source: Source, mark: ast.Call) -> bool:
 
 def _beat(scene: Scene, source: Source) -> Iterator[Spot]:
     """Yield the entries of Celery's `beat_schedule` whose tasks tell nobody."""
-    for node in source.nodes:
+    for node in () if _looked_after(scene, "celery") else source.nodes:
         if isinstance(node, ast.Assign):
-            named = ast.unparse(node.targets[0]).rpartition(".")[2].lower() in ("beat_schedule", "celerybeat_schedule", "celery_beat_schedule")  # fmt: skip  # noqa: E501
+            named = ast.unparse(node.targets[0]).rpartition(".")[2].lower() in _BEAT_NAMES
             value: ast.expr | None = node.value if named else None
         elif isinstance(node, ast.keyword) and node.arg == "beat_schedule":
             value = node.value

@@ -111,7 +111,10 @@ def _celery_spot(process: Process, queue: str) -> Spot:
 
 def _celery_beats(scene: Scene) -> bool:
     """Whether a file of the Celery app tells somebody that its workers live."""
-    told = re.compile(r"healthkit\.workers|heartbeat_sent|worker_heartbeat|celery_?beat_?ping", re.IGNORECASE)
+    told = re.compile(
+        r"healthkit\.workers(\.| import )celery|heartbeat_sent|worker_heartbeat|celery_?beat_?ping",
+        re.IGNORECASE,
+    )
     return any(told.search(source.text) for source in scene.project.sources)
 
 

@@ -123,6 +123,15 @@ def test_entries_of_celery_beat_want_a_heartbeat(sample: Sample) -> None:
     sample.texts_agree({"jobs.py": BEAT})
 
 
+def test_tasks_whose_heartbeats_are_turned_on_for_all_are_left_alone(sample: Sample) -> None:
+    code = "from healthkit.workers.celery import install\ninstall(app)\n"
+    sample.texts_agree({"jobs.py": BEAT.replace("  # gap: HK005", "") + code})
+
+
+def test_the_heartbeats_of_another_library_do_not_count(sample: Sample) -> None:
+    sample.texts_agree({"jobs.py": BEAT + "from healthkit.workers.rq import HeartbeatWorker\n"})
+
+
 def test_a_timer_is_told_at_its_service_and_an_unscheduled_one_is_not(sample: Sample) -> None:
     sample.texts_agree(
         {
