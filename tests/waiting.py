@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def wait_for(condition: Callable[[], T], timeout: float = 10.0, what: str = "the condition") -> T:
-    """Return the first truthy value of `condition`, asked every 20 ms; fail with `what` past `timeout` (s)."""
+    """Return the first truthy value of `condition`, asked every 20 ms; fail with `what` after `timeout`."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
