@@ -273,6 +273,7 @@ class Event(StrEnum):
     UPDATED = "updated"
     RESOLVED = "resolved"
     REMINDER = "reminder"
+    ACKNOWLEDGED = "ack"
     TEST = "test"
     DRILL = "drill"
 

@@ -10,6 +10,7 @@ from checker.model import Cause
 _BY_REASON = tuple(
     (re.compile(pattern, re.IGNORECASE), hint)
     for pattern, hint in (
+        (r"the checker's own network", "look at the checker's own network: its route, its DNS, its firewall"),
         (r"never finished", "look for the run: it was killed (out of memory, a deploy) or still hangs"),
         (r"standby|recovery", "the app talks to a standby: check failover and the address it connects to"),
         (r"file system .*read-only|disk .*read-only", "a disk is mounted read-only: read the kernel's log"),
@@ -32,11 +33,14 @@ _BY_REASON = tuple(
         (r"rate limit|status 429", "the far side limits us: call it less, or ask for more"),
     )
 )  # fmt: skip
+IN_A_STORM = "look for what they share: a host, a network, a database, a deploy"
 _BY_CAUSE = {
     Cause.MISSED: "look whether cron (or the scheduler) runs, and whether the job can reach the checker",
     Cause.FAILED: "read the job's last output, then its log",
     Cause.OVERRUN: "look whether the run still works or hangs: a lock, a far side that does not answer",
     Cause.TOO_FAST: "look whether it found anything to do: an early return, an empty input",
+    Cause.TOO_OFTEN: "look for a second schedule, or a loop that starts it again",
+    Cause.FLAPPING: "look for what comes and goes: memory, restarts, a limit that is reached",
     Cause.STALLED: "look at what the workers are doing: one job may block them all",
     Cause.UNREACHABLE: "look whether the app runs, and whether the checker can reach it",
     Cause.HTTP: "read the app's error log",

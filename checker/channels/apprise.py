@@ -10,7 +10,7 @@ from typing import Any
 
 from checker.channels import _threads
 from checker.channels.base import Channel, ChannelError, Clock
-from checker.channels.story import tell
+from checker.channels.story import Tone, tell
 from checker.http import Http
 from checker.model import ChannelSpec, Event, Notification
 
@@ -60,7 +60,7 @@ class Apprise(Channel):
         kinds = self._library.NotifyType
         if notification.event is Event.RESOLVED:
             return kinds.SUCCESS
-        return kinds.INFO if notification.event in (Event.TEST, Event.DRILL) else kinds.FAILURE
+        return kinds.INFO if tell(notification).tone is Tone.CALM else kinds.FAILURE
 
 
 def harmless(text: str) -> str:

@@ -16,10 +16,11 @@ from healthkit.wire import timestamp
 
 MAX_KEY = 255  # PagerDuty's own limits, in characters
 MAX_SUMMARY = 1_024
+ACTIONS = {Event.RESOLVED: "resolve", Event.ACKNOWLEDGED: "acknowledge"}
 
 
 class PagerDuty(HttpChannel):
-    """Triggers and resolves PagerDuty incidents. `url` is the service's own; the EU has another."""
+    """Triggers, acknowledges and resolves. `url` is PagerDuty's own; the EU has another."""
 
     required = frozenset({"routing_key"})
     optional = frozenset({*HttpChannel.optional, "url"})
@@ -32,7 +33,7 @@ class PagerDuty(HttpChannel):
     def payload(self, notification: Notification) -> Mapping[str, Any]:
         event: dict[str, Any] = {
             "routing_key": self._routing_key,
-            "event_action": "resolve" if notification.event is Event.RESOLVED else "trigger",
+            "event_action": ACTIONS.get(notification.event, "trigger"),
             "dedup_key": dedup_key(notification.incident.dedup_key),
             "client": "healthkit",
             "payload": _payload(notification),

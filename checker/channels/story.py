@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from checker.channels import _evidence
-from checker.channels._hints import next_step
+from checker.channels._hints import IN_A_STORM, next_step
 from checker.channels._words import MAX_TITLE, address, line, moment
-from checker.model import Event, Incident, Member, Notification, Severity, State
+from checker.model import Cause, Event, Incident, Member, Notification, Severity, State
+from checker.rules.storms import STORM
 from healthkit.durations import humanize
 
 MAX_MEMBERS = 20
@@ -22,6 +23,7 @@ WITH_EVIDENCE = 3  # members whose evidence is shown
 _LABELS = {
     Event.UPDATED: "Update",
     Event.RESOLVED: "Resolved",
+    Event.ACKNOWLEDGED: "Acknowledged",
     Event.TEST: "Test",
     Event.DRILL: "Drill",
 }
@@ -33,7 +35,7 @@ class Tone(StrEnum):
     BAD = "bad"
     WARNING = "warning"
     GOOD = "good"
-    CALM = "calm"  # a test or a drill: it must wake nobody
+    CALM = "calm"  # an acknowledgement, a test or a drill: it must wake nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,6 @@ def tell(notification: Notification) -> Story:
     """Return what there is to say about a notification."""
     incident = notification.incident
     is_open = notification.event in (Event.OPENED, Event.UPDATED, Event.REMINDER)
-    main = _main(incident)
     shown = incident.members[:MAX_MEMBERS]
     return Story(
         label=label(notification),
@@ -122,9 +123,16 @@ def tell(notification: Notification) -> Story:
         parts=tuple(_part(each, place, notification) for place, each in enumerate(shown)),
         more=max(0, len(incident.members) - MAX_MEMBERS),
         affected=_affected(incident),
-        next_step=next_step(main.cause, f"{incident.cause} {main.reason}") if is_open and main else "",
+        next_step=_next_step(incident) if is_open else "",
         link=address(notification.url),
     )
+
+
+def _next_step(incident: Incident) -> str:
+    if incident.group == STORM:
+        return IN_A_STORM
+    main = _main(incident)
+    return next_step(main.cause if main else Cause.NONE, f"{incident.cause} {main.reason if main else ''}")
 
 
 def label(notification: Notification) -> str:
@@ -142,7 +150,7 @@ def tone(notification: Notification) -> Tone:
     """Return how it should look."""
     if notification.event is Event.RESOLVED:
         return Tone.GOOD
-    if notification.event in (Event.TEST, Event.DRILL):
+    if notification.event in (Event.ACKNOWLEDGED, Event.TEST, Event.DRILL):
         return Tone.CALM
     return Tone.WARNING if notification.incident.severity is Severity.WARNING else Tone.BAD
 

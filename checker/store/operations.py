@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from checker.store import acknowledged
 from checker.store.tables import incident, member, outbox
 
 
@@ -28,7 +29,7 @@ class Sending:
 def acknowledge(conn: Connection, monitor_id: int, now: float, by: str) -> list[str]:
     """Acknowledge the open incidents that a monitor is in; return their titles, none where there is none."""
     query = (
-        select(incident.c.id, incident.c.title)
+        select(incident.c.id, incident.c.title, incident.c.acknowledged_at)
         .join(member, member.c.incident_id == incident.c.id)
         .where(member.c.monitor_id == monitor_id, incident.c.resolved_at.is_(None))
     )
@@ -39,6 +40,7 @@ def acknowledge(conn: Connection, monitor_id: int, now: float, by: str) -> list[
             .where(incident.c.id.in_([row.id for row in found]))
             .values(acknowledged_at=now, acknowledged_by=by)
         )
+        acknowledged.tell(conn, [row.id for row in found if row.acknowledged_at is None], now)
     return [row.title for row in found]
 
 
@@ -50,6 +52,8 @@ def acknowledge_incident(conn: Connection, incident_id: int, now: float, by: str
         .where(incident.c.id == incident_id, open_one)
         .values(acknowledged_at=now, acknowledged_by=by)
     )
+    if done.rowcount:
+        acknowledged.tell(conn, [incident_id], now)
     return done.rowcount > 0
 
 

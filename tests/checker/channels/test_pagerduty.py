@@ -19,10 +19,11 @@ def post(told: Notification) -> dict[str, Any]:
     return found
 
 
-def test_it_triggers_and_resolves_by_the_incidents_key() -> None:
-    opened, resolved = post(notification()), post(notification(Event.RESOLVED))
-    assert (opened["event_action"], resolved["event_action"]) == ("trigger", "resolve")
-    assert opened["dedup_key"] == resolved["dedup_key"] == "incident-7-abc"
+def test_it_triggers_acknowledges_and_resolves_by_the_incidents_key() -> None:
+    told = [post(notification(each)) for each in (Event.OPENED, Event.ACKNOWLEDGED, Event.RESOLVED)]
+    assert [each["event_action"] for each in told] == ["trigger", "acknowledge", "resolve"]
+    assert {each["dedup_key"] for each in told} == {"incident-7-abc"}
+    opened = told[0]
     assert opened["routing_key"] == "r-key"
     payload = opened["payload"]
     assert payload["summary"] == "Down: shop: database:write"

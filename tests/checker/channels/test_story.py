@@ -8,7 +8,9 @@ import pytest
 
 from checker.channels import _words, story
 from checker.channels.story import Tone, tell
-from checker.model import Cause, Event
+from checker.model import Cause, Event, Incident
+from checker.rules.blindness import BLIND, CAUSE, TITLE
+from checker.rules.storms import STORM
 from tests.checker.channels.samples import HOSTILE, hostile, member, notification, warning
 
 
@@ -40,7 +42,7 @@ def test_a_resolved_incident_tells_how_long_it_lasted() -> None:
 
 def test_the_word_in_front_tells_the_events_apart() -> None:
     labels = [story.label(notification(event)) for event in Event]
-    assert labels == ["Down", "Update", "Resolved", "Still down", "Test", "Drill"]
+    assert labels == ["Down", "Update", "Resolved", "Still down", "Acknowledged", "Test", "Drill"]
     assert story.label(warning()) == "Warning"
 
 
@@ -146,7 +148,7 @@ def test_the_next_step_fits_the_cause(cause: Cause, reason: str, words: str) -> 
 def test_every_cause_of_a_fall_has_a_next_step_and_what_is_over_has_none() -> None:
     for cause in set(Cause) - {Cause.NONE, Cause.OPERATOR}:
         assert tell(notification(Event.OPENED, replace(member("x", "?"), cause=cause), cause="?")).next_step
-    for event in (Event.RESOLVED, Event.TEST, Event.DRILL):
+    for event in (Event.RESOLVED, Event.ACKNOWLEDGED, Event.TEST, Event.DRILL):
         assert not tell(notification(event)).next_step
 
 
@@ -156,6 +158,17 @@ def test_the_next_step_is_that_of_the_member_which_the_incident_is_named_after()
     assert "free disk space" in tell(told).next_step
 
 
-def test_a_test_and_a_drill_are_calm() -> None:
+def test_an_acknowledgement_a_test_and_a_drill_are_calm() -> None:
     tones = [tell(each).tone for each in (*map(notification, Event), warning())]
-    assert tones == [Tone.BAD, Tone.BAD, Tone.GOOD, Tone.BAD, Tone.CALM, Tone.CALM, Tone.WARNING]
+    calm = [Tone.CALM] * 3
+    assert tones == [Tone.BAD, Tone.BAD, Tone.GOOD, Tone.BAD, *calm, Tone.WARNING]
+
+
+def test_a_checker_that_cannot_see_is_sent_to_its_own_network() -> None:
+    told = replace(notification(), incident=Incident(1, BLIND, "k", TITLE, CAUSE, 1_700_000_000.0))
+    assert "the checker's own network" in tell(told).next_step
+
+
+def test_a_storm_is_looked_at_as_one_thing() -> None:
+    told = notification(Event.OPENED, *[member(f"job-{n}", "exit 1") for n in range(25)], group=STORM)
+    assert "what they share" in tell(told).next_step
