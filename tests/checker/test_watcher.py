@@ -10,6 +10,7 @@ import pytest
 
 from checker.model import MonitorState, State
 from checker.store import Store, StoreUnavailable, nodes
+from checker.store.tables import ping
 from checker.watcher import BATCH, BLIND_AFTER, Watcher
 from tests.checker.house import NOW, SHOP, House, heartbeat, success
 
@@ -188,3 +189,78 @@ def test_the_loop_judges_within_a_fraction_of_a_second_of_the_deadline(store: St
         return time.time() - due
 
     assert -0.01 < asyncio.run(main()) < 0.8
+
+
+def test_runs_journaled_while_the_checker_was_down_are_backdated_and_only_the_missing_one_alerts(
+    store: Store,
+) -> None:
+    before = house(store, "journaled", "dead")
+
+    async def first() -> None:
+        await before.watcher.start(NOW)
+        await before.ping("journaled")
+        await before.ping("dead")
+        await steps(before, NOW + 10)
+
+    asyncio.run(first())
+    after = house(store, "journaled", "dead")
+    after.now = NOW + 610
+    runs = [NOW + 100 * number for number in range(1, 6)]
+
+    async def second() -> None:
+        await after.watcher.start(after.now)
+        await after.turn()
+        for at in runs:  # the job's journal comes in, and then its next runs
+            await after.ping("journaled", success(at))
+        for _ in range(6):
+            await after.ping("journaled", success(after.now))
+            for _ in range(30):
+                await after.turn(after.now + 1)
+
+    asyncio.run(second())
+    assert after.channels["ops"].events == [("opened", "dead")]
+    number = after.id("journaled")
+    rows = after.rows(ping, "monitor_id", "at", "received_at")
+    assert [at for monitor_id, at, received in rows if monitor_id == number and received > at] == runs
+    assert after.state("journaled").state is State.UP
+
+
+def test_a_database_that_was_away_makes_no_alert_of_what_could_not_be_recorded(store: Store) -> None:
+    home = house(store, "a")
+
+    async def main() -> None:
+        await home.watcher.start(NOW)
+        await home.ping("a")
+        await steps(home, NOW + 20)
+        home.now += 600  # nothing could be read or written: no look got through
+        await home.turn()
+        await home.turn(home.now + 1)
+        await home.ping("a")
+        await steps(home, home.now + 60)
+        await home.turn()
+
+    asyncio.run(main())
+    assert home.channels["ops"].events == []
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_jumps_by_an_hour_tells_nothing_and_a_dead_job_is_told_later(
+    store: Store, hours: int
+) -> None:
+    home = house(store, "alive", "dead")
+
+    async def main() -> None:
+        await home.watcher.start(NOW)
+        await home.ping("alive")
+        await home.ping("dead")
+        await steps(home, NOW + 30)
+        home.now += hours * 3600
+        for _ in range(8):
+            await home.ping("alive")
+            for _ in range(30):
+                await home.turn(home.now + 1)
+
+    asyncio.run(main())
+    assert ("opened", "alive") not in home.channels["ops"].events
+    if hours > 0:
+        assert home.channels["ops"].events == [("opened", "dead")]
