@@ -46,8 +46,8 @@ def run(
 ) -> Ended:
     """Run a command to its end, keeping the last `tail` bytes of its output (0: do not touch its streams).
 
-    After `timeout` seconds it gets SIGTERM, and `kill_after` seconds later SIGKILL. `started` is called once
-    it runs.
+    After `timeout` seconds it and all it has started get SIGTERM, and `kill_after` seconds later SIGKILL.
+    `started` is called once it runs.
     """
     forwarded = _forwarded()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -105,7 +105,8 @@ def _wait(
     while True:
         info = _next_signal(forwarded, end)
         if info is None:
-            os.kill(child, signal.SIGKILL if over else signal.SIGTERM)
+            for pid in (child, *_descendants(child)):
+                _pass_on(pid, signal.SIGKILL if over else signal.SIGTERM)
             end = None if over else time.monotonic() + kill_after
             over = True
         elif info.si_signo == signal.SIGCHLD:
@@ -116,11 +117,23 @@ def _wait(
             _pass_on(child, info.si_signo)
 
 
-def _pass_on(child: int, number: int) -> None:
+def _pass_on(pid: int, number: int) -> None:
     try:
-        os.kill(child, number)
+        os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         return  # it has ended, or is another user's by now
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return what a command has started: a shell that is ended would leave its pipeline running."""
+    from pathlib import Path  # only when time is over
+
+    try:
+        listed = " ".join(each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:  # it has ended
+        return []
+    children = [int(child) for child in listed.split()]
+    return [each for child in children for each in (child, *_descendants(child))]
 
 
 def _next_signal(forwarded: set[int], end: float | None) -> signal.struct_siginfo | None:

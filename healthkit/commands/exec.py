@@ -37,6 +37,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long after its timeout's SIGTERM it gets SIGKILL (default %(default)s)",
     )
+    parser.add_argument(
+        "--ok",
+        default="",
+        metavar="CODES",
+        help='exit codes that are a success besides 0, e.g. "24" for rsync',
+    )
     parser.add_argument("--no-output", action="store_true", help="send none of its output")
     parser.add_argument(
         "--tail", type=int, default=TAIL, metavar="BYTES", help="how much of its output's end to send"
@@ -54,7 +60,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         raise ConfigurationError("no command given; write `healthkit exec --url URL -- command arguments`")
     limit = _seconds(arguments.timeout, "--timeout") if arguments.timeout else None
     grace = _seconds(arguments.kill_after, "--kill-after") if limit is not None else child.KILL_AFTER
-    story = _Story(arguments.url, arguments.quiet, max(0, arguments.tail))
+    story = _Story(arguments.url, arguments.quiet, max(0, arguments.tail), _codes(arguments.ok))
     ended = child.run(
         command,
         tail=0 if arguments.no_output else max(0, arguments.tail),
@@ -80,6 +86,13 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def _codes(text: str) -> set[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isascii() and part.isdecimal() and int(part) <= 255 for part in parts):
+        raise ConfigurationError(f"--ok: {text!r} is no list of exit codes; write them as 1,24")
+    return {int(part) for part in parts}
+
+
 def _seconds(text: str, what: str) -> float:
     from healthkit import durations  # not in the way of a command without a limit
 
@@ -91,7 +104,8 @@ class _Story:
     command.
     """
 
-    def __init__(self, url: str, quiet: bool, tail: int) -> None:
+    def __init__(self, url: str, quiet: bool, tail: int, fine: set[int]) -> None:
+        self._fine = fine  # exit codes that are told as success
         self._url = url
         self._quiet = quiet
         self._tail = tail
@@ -111,7 +125,8 @@ class _Story:
             text = ended.output.decode("utf-8", "replace")
             if ended.problem:
                 text = f"{text.rstrip()}\nhealthkit exec: {ended.problem}\n".lstrip("\n")
-            heartbeat.exit(ended.code, text, rid=self._rid)
+            code = 0 if ended.code in self._fine and not ended.problem else ended.code
+            heartbeat.exit(code, text, rid=self._rid)
 
     def _reach(self) -> Heartbeat | None:
         try:

@@ -375,6 +375,29 @@ def test_a_command_that_will_not_go_is_killed_when_the_grace_is_over(
     assert ends(checker) == ["/start", "/124"]
 
 
+def test_a_timeout_ends_what_the_command_has_started_too(environ: dict[str, str]) -> None:
+    script = "sleep 61 | cat & echo $!; wait"
+    with subprocess.Popen(
+        [*EXEC, "--timeout", "1.5s", "--", "sh", "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        pids = descendants(process.pid)
+        assert sum(b"sleep" in cmdline(pid) for pid in pids) >= 1
+        assert process.wait(20) == 124
+        wait_for(lambda: not any(alive(pid) for pid in pids), what="all of it to go")
+
+
+def test_exit_codes_may_be_declared_a_success(environ: dict[str, str], checker: RecordingServer) -> None:
+    assert execute(environ, "sh", "-c", "exit 24", options=("--ok", "1, 24")).returncode == 24
+    assert execute(environ, "sh", "-c", "exit 2", options=("--ok", "1, 24")).returncode == 2
+    assert ends(checker) == ["/start", "", "/start", "/2"]
+    assert execute(environ, "true", options=("--ok", "many")).returncode == 2
+
+
 def test_no_output_sends_none_and_tail_bounds_it(environ: dict[str, str], checker: RecordingServer) -> None:
     assert execute(environ, "echo", "secret", options=("--no-output",)).stdout == b"secret\n"
     assert checker.requests[-1].body == b""
