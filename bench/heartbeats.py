@@ -209,7 +209,7 @@ def main(argv: list[str] | None = None) -> int:
     machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     print(f"Python {platform.python_version()}, {machine}; {pairs} pairs a row, limit {LIMIT}")
     print(f"{'subject':<38} {'checker':<11} {'bare':>10} {'watched':>10} {'ratio':>6} {'CPU added':>11}")
-    with tempfile.TemporaryDirectory() as folder, checkers() as urls:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, checkers() as urls:
         os.environ["HEALTHKIT_STATE_DIR"] = folder
         compile_once(folder)
         for checker, url in urls.items():
