@@ -147,6 +147,8 @@ class Checker:
             remind_every=self._first.server.remind_every,
             storm=self._first.server.storm,
             blind_since=lambda: sight.since,
+            routes=lambda: self.config.routes,
+            escalations=lambda: self.config.escalations,
         )
         self.dispatcher = Dispatcher(
             self.store, node=self.node, channels=lambda: self.channels, put=put, clock=self.clock

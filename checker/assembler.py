@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -20,6 +20,7 @@ from checker.incidents import Decision, judge
 from checker.maintenance import MaintenanceSpec
 from checker.model import Change, Event, Incident, MonitorSpec, MonitorState, Notification
 from checker.registry import Registry
+from checker.routes import EscalationSpec, RouteSpec, addressees, escalated
 from checker.rules.blindness import BLIND, sighted
 from checker.rules.causes import group_of
 from checker.rules.storms import CALM, LEAST, STORM, WITHIN, Storm
@@ -76,6 +77,8 @@ class Assembler:
         remind_every: float | None = None,
         storm: int = LEAST,
         blind_since: Callable[[], float | None] = lambda: None,
+        routes: Callable[[], Sequence[RouteSpec]] = tuple,
+        escalations: Callable[[], Sequence[EscalationSpec]] = tuple,
         changed: asyncio.Event,
         put: asyncio.Event,
         clock: Callable[[], float],
@@ -89,6 +92,8 @@ class Assembler:
         self._remind_every = remind_every
         self._storm = storm
         self._blind_since = blind_since
+        self._routes = routes
+        self._escalations = escalations
         self._was_blind: float | None = None
         self._opened: deque[float] = deque()  # when the latest incidents were opened
         self._changed = changed
@@ -152,6 +157,8 @@ class Assembler:
             decisions += self._sighted(conn, now)
         self._held = _is_held(matter, decisions)
         put = self._write(conn, decisions, now) if decisions else 0
+        if sweep and self._escalations():
+            put += self._escalate(conn, matter, now)
         self._opened.extend(now for each in decisions if each.event is Event.OPENED)
         judged = [each for each in judged if each in {change.id for change in changes}]
         if judged:
@@ -236,10 +243,16 @@ class Assembler:
     def _write(self, conn: Connection, decisions: Sequence[Decision], now: float) -> int:
         """Write decisions; return how many notifications that put."""
         saved = incidents.save_all(conn, [each.incident for each in decisions], now)
+        heard = outbox.heard(
+            conn, [each.incident.id for each in decisions if each.event and each.incident.id]
+        )
         return outbox.put_all(
             conn,
             [
-                (self._notification(each, incident_id, now), self._addressees(each))
+                (
+                    self._notification(each, incident_id, now),
+                    self._addressees(each, heard.get(incident_id, ())),
+                )
                 for each, incident_id in zip(decisions, saved, strict=True)
                 if each.event is not None
             ],
@@ -251,10 +264,37 @@ class Assembler:
         event = decision.event or Event.UPDATED
         return Notification(event, replace(decision.incident, id=incident_id), now, url)
 
-    def _addressees(self, decision: Decision) -> list[str]:
+    def _escalate(self, conn: Connection, matter: _Matter, now: float) -> int:
+        """Tell incidents that nobody acknowledged to more channels, each of them once."""
+        due: dict[int, tuple[Incident, tuple[str, ...]]] = {}
+        for each in matter.open:
+            names = escalated(self._escalations(), each, self._members_of(each), now)
+            if names:
+                due[each.id] = each, names
+        heard = outbox.heard(conn, due)
+        still = {each.id for each in incidents.open_of(conn, {each.group for each, _ in due.values()})}
+        known, rows = self._channels(), []
+        for number, (found, names) in due.items():
+            new = [each for each in names if each in known and each not in heard.get(number, ())]
+            if new and number in still:
+                decision = Decision(found, Event.OPENED, names)
+                rows.append((self._notification(decision, number, now), new))
+        return outbox.put_all(conn, rows, now)
+
+    def _members_of(self, found: Incident) -> list[MonitorSpec]:
+        explained = set(found.suppressed)
+        specs = [
+            self._registry.by_id(each.monitor_id) for each in found.members if each.name not in explained
+        ]
+        return [each for each in specs if each is not None]
+
+    def _addressees(self, decision: Decision, heard: Collection[str] = ()) -> list[str]:
+        """Return who is told: by the monitors' own channels, or the routes; and who heard of it before."""
         known = self._channels()
         wanted = decision.channels
-        names = [each for each in known if wanted is None or each in wanted]
+        if wanted is None:
+            wanted = addressees(self._routes(), decision.incident, self._members_of(decision.incident))
+        names = [each for each in known if wanted is None or each in wanted or each in heard]
         if not names:
             _log.warning("nobody is told of %r: it has no channel", decision.incident.title)
         return names

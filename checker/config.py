@@ -18,12 +18,13 @@ from checker import config_checks, config_monitors
 from checker.config_section import Section, Source, nearest
 from checker.maintenance import MaintenanceSpec
 from checker.model import ChannelSpec, MonitorSpec
+from checker.routes import EscalationSpec, RouteSpec
 from checker.rules.storms import LEAST
 from checker.toml_lines import Lines
 from healthkit.errors import ConfigurationError
 
 T = TypeVar("T")
-TABLES = ("server", "endpoint", "heartbeat", "channel", "maintenance")
+TABLES = ("server", "endpoint", "heartbeat", "channel", "maintenance", "route", "escalation")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LARGEST = 10_000_000  # bytes
 _AT = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)")
@@ -70,6 +71,8 @@ class Config:
     channels: tuple[ChannelSpec, ...] = ()
     maintenance: tuple[MaintenanceSpec, ...] = ()
     warnings: tuple[str, ...] = ()
+    routes: tuple[RouteSpec, ...] = ()
+    escalations: tuple[EscalationSpec, ...] = ()
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -89,12 +92,24 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
     endpoints = _all(source, document, "endpoint", config_monitors.endpoint)
     heartbeats = _all(source, document, "heartbeat", config_monitors.heartbeat)
     windows = _all(source, document, "maintenance", config_monitors.maintenance)
+    routes = _all(source, document, "route", config_monitors.route)
+    escalations = _all(source, document, "escalation", config_monitors.escalation)
+    tells = [("route", routes), ("escalation", [each.route for each in escalations])]
+    for table, found in tells:
+        config_checks.check_routes(source, table, found, {channel.name for channel in channels})
     config_checks.check(source, endpoints, heartbeats, channels, windows)
     config_checks.doubt(source, server.host, server.admin_token, server.ping_key, heartbeats, channels)
     if source.problems:
         raise ConfigError(_in_order(source.problems))
     return Config(
-        path, server, (*endpoints, *heartbeats), tuple(channels), tuple(windows), _in_order(source.warnings)
+        path,
+        server,
+        (*endpoints, *heartbeats),
+        tuple(channels),
+        tuple(windows),
+        _in_order(source.warnings),
+        tuple(routes),
+        tuple(escalations),
     )
 
 

@@ -9,6 +9,7 @@ from checker.config_monitors import is_local
 from checker.config_section import Source, nearest
 from checker.maintenance import MaintenanceSpec, covers
 from checker.model import ChannelSpec, Kind, MonitorSpec
+from checker.routes import RouteSpec
 from checker.toml_lines import KeyPath
 
 SHORT_KEY = 16  # characters; a key that is guessed lets anyone sign for a dead job
@@ -101,6 +102,16 @@ def _check_channels(source: Source, path: KeyPath, spec: MonitorSpec, known: set
         if name not in known:
             said = nearest(name, known) or "; there is no [[channel]]"
             source.problem((*path, "channels"), f'{_label(path, spec.name)}: unknown channel "{name}"{said}')
+
+
+def check_routes(source: Source, table: str, routes: Sequence[RouteSpec], known: set[str]) -> None:
+    """Write down each channel that a route names and nobody configured."""
+    for index, route in enumerate(routes):
+        for name in route.channels:
+            if name not in known:
+                said = nearest(name, known) or "; there is no [[channel]]"
+                path = (table, index, "channels")
+                source.problem(path, f'{table} #{index + 1}: unknown channel "{name}"{said}')
 
 
 def _check_dependencies(

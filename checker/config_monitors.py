@@ -11,7 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from checker.config_section import Section, nearest
 from checker.maintenance import MaintenanceSpec
-from checker.model import ChannelSpec, Kind, MonitorSpec, PingRules
+from checker.model import ChannelSpec, Kind, MonitorSpec, PingRules, Severity
+from checker.routes import EscalationSpec, RouteSpec
 from checker.schedule import (
     Every,
     Schedule,
@@ -34,6 +35,7 @@ _REFERENCE = 1_767_225_600.0  # 2026-01-01: where periods are measured, so that 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[-A-Za-z0-9_]{8,200}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_HOURS = re.compile(r"(\d\d):([0-5]\d)-(\d\d):([0-5]\d)")
 _SOME_OF = re.compile(r"(\d{1,2}) *of *(\d{1,2})")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -184,6 +186,7 @@ def _common(section: Section, *, fail_after: int) -> dict[str, Any]:
         "channels": section.names("channels"),
         "depends_on": section.names("depends_on") or (),
         "description": section.text("description"),
+        "severity": severity(section),
     }
 
 
@@ -199,6 +202,65 @@ def _fail_when(section: Section) -> tuple[int, int] | None:
     if "fail_after" in section:
         section.problem("fail_when", '"fail_when" and "fail_after" exclude each other; keep one')
     return int(match[1]), int(match[2])
+
+
+def severity(section: Section) -> str:
+    """Return "warning", "critical" or "" where it is not given."""
+    text = section.text("severity")
+    if text not in ("", *Severity):
+        section.problem("severity", '"severity" must be "warning" or "critical"')
+        return ""
+    return text
+
+
+def route(section: Section) -> RouteSpec:
+    """Return what a `[[route]]` means."""
+    found = _route(section)
+    section.close()
+    return found
+
+
+def escalation(section: Section) -> EscalationSpec:
+    """Return what an `[[escalation]]` means."""
+    after = section.duration("after", 0.0, least=60.0)
+    if "after" not in section:
+        section.problem("after", '"after" is missing; write how long to wait for somebody, such as "15m"')
+    found = EscalationSpec(after, _route(section))
+    section.close()
+    return found
+
+
+def _route(section: Section) -> RouteSpec:
+    channels = section.names("channels")
+    if not channels:
+        section.problem("channels", '"channels" is missing; name those to tell')
+    loud = severity(section)
+    zone = section.parsed("timezone", parse_timezone) if "timezone" in section else None
+    section.text("timezone")
+    return RouteSpec(
+        channels=channels or (),
+        monitors=section.names("monitors") or (),
+        tags=frozenset(section.names("tags") or ()),
+        severity=Severity(loud) if loud else None,
+        hours=_hours(section),
+        timezone=zone or "UTC",
+    )
+
+
+def _hours(section: Section) -> tuple[int, int] | None:
+    """Return `hours = "08:00-18:00"` as minutes of the day."""
+    text = section.text("hours").replace(" ", "")
+    if not text:
+        return None
+    match = _HOURS.fullmatch(text)
+    if match is None:
+        section.problem("hours", '"hours" must be such as "08:00-18:00"')
+        return None
+    start, end = (int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4]))
+    if start == end or max(start, end) > 24 * 60:
+        section.problem("hours", '"hours" must be such as "08:00-18:00", two times of one day')
+        return None
+    return start, end
 
 
 def _name(section: Section) -> str:

@@ -89,6 +89,7 @@ class MonitorSpec:
     depends_on: tuple[str, ...] = ()
     identity: str = ""  # of components: what it stands on, as its document says: "postgres:orders"
     description: str = ""
+    severity: str = ""  # "warning": never louder; "critical": a warning is critical, too; "": as it comes
     source: str = "file"
     fail_after: int = 1
     recover_after: int = 1

@@ -145,6 +145,8 @@ class View:
 
     def _critical(self, member: Member) -> bool:
         spec = self.monitors[member.monitor_id]
+        if spec.severity:
+            return spec.severity == Severity.CRITICAL
         if member.state is not State.DOWN or spec.kind is not Kind.COMPONENT:
             return member.state is State.DOWN
         endpoint = self.causes.endpoint_of(spec)

@@ -105,6 +105,7 @@ _SPEC_DEFAULTS: dict[str, Any] = {
     "depends_on": (),
     "identity": "",
     "description": "",
+    "severity": "",
     "fail_after": 1,
     "recover_after": 1,
     "fail_when": None,

@@ -64,6 +64,7 @@ def component_spec(endpoint: MonitorSpec, key: str, said: Mapping[str, Any] = NO
         fail_after=endpoint.fail_after,
         recover_after=endpoint.recover_after,
         fail_when=endpoint.fail_when,
+        severity=endpoint.severity,
         every=endpoint.every,
         identity=said.get("identity", ""),
         depends_on=tuple(said.get("depends_on", ())),

@@ -60,6 +60,20 @@ def put_all(conn: Connection, told: Iterable[tuple[Notification, Iterable[str]]]
     return len(rows)
 
 
+def heard(conn: Connection, incident_ids: Iterable[int]) -> dict[int, set[str]]:
+    """Return which channels each of these incidents was told to, or is to be."""
+    wanted = list(incident_ids)
+    found: dict[int, set[str]] = {}
+    if wanted:
+        rows = conn.exec_driver_sql(
+            f"SELECT DISTINCT incident_id, channel FROM outbox WHERE {among(conn, 'incident_id')}",
+            ids(conn, wanted),
+        )
+        for incident_id, channel in rows:
+            found.setdefault(incident_id, set()).add(channel)
+    return found
+
+
 def claim(
     conn: Connection,
     channel: str,

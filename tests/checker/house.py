@@ -17,6 +17,7 @@ from checker.maintenance import MaintenanceSpec
 from checker.model import Kind, MonitorSpec, MonitorState, Notification, Ping, PingKind
 from checker.record import Recorder
 from checker.registry import Registry
+from checker.routes import EscalationSpec, RouteSpec
 from checker.schedule import Every
 from checker.store import Store, door, monitors
 from checker.watcher import Watcher
@@ -99,6 +100,8 @@ class House:
         self.put = asyncio.Event()
         self.channels: dict[str, ListChannel] = {"ops": ListChannel()}
         self.maintenance: list[MaintenanceSpec] = []
+        self.routes: list[RouteSpec] = []
+        self.escalations: list[EscalationSpec] = []
         self.blind_since = blind_since
         self.watcher = Watcher(
             store,
@@ -129,6 +132,8 @@ class House:
             put=self.put,
             clock=self.clock,
             blind_since=self.blind_since,
+            routes=lambda: self.routes,
+            escalations=lambda: self.escalations,
         )
 
     def make_dispatcher(self, node: str) -> Dispatcher:

@@ -1,0 +1,35 @@
+"""Which monitors fire all the time: what a person should mend, or listen to less."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from checker.store.tables import incident, member
+
+WEEK = 7 * 86_400.0
+NOISY = 10  # incidents in a week
+
+
+@dataclass(frozen=True, slots=True)
+class Noisy:
+    """A monitor by its full name, and how many incidents it was in."""
+
+    monitor_id: int
+    name: str
+    incidents: int
+
+
+def noisy(conn: Connection, now: float, *, within: float = WEEK, least: int = NOISY) -> list[Noisy]:
+    """Return the monitors that were in at least so many incidents lately, the noisiest first."""
+    count = func.count()
+    query = (
+        select(member.c.monitor_id, func.max(member.c.name), count)
+        .join(incident, incident.c.id == member.c.incident_id)
+        .where(incident.c.since >= now - within)
+        .group_by(member.c.monitor_id)
+        .having(count >= least)
+        .order_by(count.desc(), member.c.monitor_id)
+    )
+    return [Noisy(row[0], row[1], row[2]) for row in conn.execute(query)]
