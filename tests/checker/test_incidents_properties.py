@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from checker.maintenance import MaintenanceSpec
 from checker.model import Event, MonitorSpec, State
 from checker.rules.flapping import is_flapping
+from checker.rules.storms import Storm
 from checker.schedule import Cron
 from tests.checker.judging import component, endpoint, heartbeat, poll
 from tests.checker.test_incidents import Desk
@@ -28,6 +29,7 @@ MONITORS: dict[int, MonitorSpec] = {
     11: component("orders:write", parent="admin", identity="postgres:orders"),
 }
 WINDOWS = [MaintenanceSpec("often", Cron("*/10 * * * *"), 120.0, ("shop", "a"))]
+STORMS = st.sampled_from([None, Storm(), Storm(least=3)])
 STEPS = st.lists(
     st.one_of(
         st.tuples(
@@ -61,11 +63,11 @@ def told(desk: Desk) -> dict[str, list[Event]]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(STEPS, st.booleans(), st.sampled_from([0.0, 300.0]))
+@given(STEPS, st.booleans(), st.sampled_from([0.0, 300.0]), STORMS)
 def test_every_incident_is_opened_once_and_resolved_at_most_once_after_it(
-    steps: list[tuple[int, str | float]], windows: bool, settle: float
+    steps: list[tuple[int, str | float]], windows: bool, settle: float, storm: Storm | None
 ) -> None:
-    desk = Desk(MONITORS, maintenance=WINDOWS if windows else [], settle=settle)
+    desk = Desk(MONITORS, maintenance=WINDOWS if windows else [], settle=settle, storm=storm)
     play(desk, steps)
     desk.judge()
     for events in told(desk).values():
@@ -79,11 +81,11 @@ def test_every_incident_is_opened_once_and_resolved_at_most_once_after_it(
 
 
 @settings(max_examples=300, deadline=None)
-@given(STEPS, st.booleans(), st.sampled_from([0.0, 300.0]))
+@given(STEPS, st.booleans(), st.sampled_from([0.0, 300.0]), STORMS)
 def test_once_everything_is_well_everything_is_resolved(
-    steps: list[tuple[int, str | float]], windows: bool, settle: float
+    steps: list[tuple[int, str | float]], windows: bool, settle: float, storm: Storm | None
 ) -> None:
-    desk = Desk(MONITORS, maintenance=WINDOWS if windows else [], settle=settle)
+    desk = Desk(MONITORS, maintenance=WINDOWS if windows else [], settle=settle, storm=storm)
     play(desk, steps)
     for number in MONITORS:
         play(desk, [(number, "resume"), (number, "good")])
@@ -94,12 +96,12 @@ def test_once_everything_is_well_everything_is_resolved(
 
 
 @settings(max_examples=300, deadline=None)
-@given(STEPS, st.sampled_from([0.0, 300.0]))
+@given(STEPS, st.sampled_from([0.0, 300.0]), STORMS)
 def test_whatever_is_down_is_in_an_open_incident_of_its_own_or_of_what_explains_it(
-    steps: list[tuple[int, str | float]], settle: float
+    steps: list[tuple[int, str | float]], settle: float, storm: Storm | None
 ) -> None:
     """Nothing is lost: after the time to follow, every monitor that is not well is in an open incident."""
-    desk = Desk(MONITORS, settle=settle)
+    desk = Desk(MONITORS, settle=settle, storm=storm)
     play(desk, steps)
     desk.judge()
     desk.judge(after=301)
