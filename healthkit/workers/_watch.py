@@ -128,10 +128,12 @@ class Loops:
         """A loop has begun with a run."""
         self._busy.add(run)
 
-    def end(self, run: object) -> None:
-        """It is done with it."""
-        self._busy.discard(run)
+    def end(self, run: object) -> bool:
+        """It is done with it; return whether it was not already."""
         self.turn()
+        busy = run in self._busy
+        self._busy.discard(run)
+        return busy
 
     def alive(self) -> bool:
         """Whether there is one."""

@@ -9,6 +9,7 @@ process beats.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,19 +65,22 @@ class _Consumer:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self.loops = Loops(watch.every)
+        self._lock = threading.Lock()
         self._workers: dict[int, int] = {}  # how many have begun, by process: a forked one counts anew
 
     def begin(self) -> None:
         """A worker begins; the first of a process starts the beats."""
-        before = self._workers.get(os.getpid(), 0)
-        self._workers[os.getpid()] = before + 1
+        with self._lock:
+            before = self._workers.get(os.getpid(), 0)
+            self._workers[os.getpid()] = before + 1
         if not before:
             self.loops.turn()
             Ticker(self._watch, self.loops.alive).start()
 
     def end(self) -> None:
         """A worker ends; the last of a process says good-bye."""
-        self._workers[os.getpid()] = left = self._workers.get(os.getpid(), 1) - 1
+        with self._lock:
+            self._workers[os.getpid()] = left = self._workers.get(os.getpid(), 1) - 1
         if not left:
             self._watch.farewell("Huey consumer")
             transport.leave()
@@ -87,15 +91,17 @@ class _Consumer:
             self.loops.begin(task.id)
             self._watch.jobs.began(task.name, task.id)
         elif signal == signals.SIGNAL_COMPLETE:
-            self._ended(task, None)
+            self._ended(task, None, again=False)
+        elif signal == signals.SIGNAL_INTERRUPTED:  # such a task is not put back into the queue
+            self._ended(task, _GIVEN_UP[signal], again=False)
         elif signal == signals.SIGNAL_ERROR or signal in _GIVEN_UP:
-            self._ended(task, error or _GIVEN_UP.get(signal, signal))
-        elif signal == signals.SIGNAL_RETRYING:
-            self.loops.end(task.id)
+            self._ended(task, error or _GIVEN_UP.get(signal, signal), again=bool(task.retries))
+        elif signal == signals.SIGNAL_RETRYING and self.loops.end(task.id):  # it asked for it itself
+            self._watch.jobs.postponed(task.name, task.id, "it asked for it")
 
-    def _ended(self, task: Any, error: BaseException | str | None) -> None:
+    def _ended(self, task: Any, error: BaseException | str | None, *, again: bool) -> None:
         self.loops.end(task.id)
-        if error is not None and task.retries:
+        if error is not None and again:
             self._watch.jobs.postponed(task.name, task.id, error)
         else:
             self._watch.jobs.ended(task.name, task.id, error)

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from huey import RedisHuey, SqliteHuey  # type: ignore[import-untyped, unused-ignore]
+from huey import RedisHuey, RetryTask, SqliteHuey  # type: ignore[import-untyped, unused-ignore]
 
 from healthkit.workers.huey import install
 
@@ -31,6 +31,16 @@ def fail() -> None:
 @huey.task(name="shop_flaky", retries=1)  # type: ignore[untyped-decorator, unused-ignore]
 def flaky() -> None:
     raise RuntimeError("as asked")
+
+
+@huey.task(name="shop_again", context=True)  # type: ignore[untyped-decorator, unused-ignore]
+def again(task: Any = None) -> None:
+    if "again" not in seen:
+        seen.add("again")
+        raise RetryTask
+
+
+seen: set[str] = set()
 
 
 @huey.task(name="shop_sleep")  # type: ignore[untyped-decorator, unused-ignore]

@@ -17,6 +17,7 @@ from tests.healthkit.workers.programs import (
     body,
     gaps,
     one_run,
+    pings,
     program,
     settings,
     wait_for_pings,
@@ -60,13 +61,14 @@ def test_a_consumer_beats_and_its_tasks_tell_how_they_went(
     with consumer(tmp_path, storage, checker.url, kind) as process:
         wait_for(lambda: len(beats(checker)) >= 3, 40, "beats of an idle consumer")
         assert beats(checker)[-1] == {"processed": 0, "failed": 0, "backlog": 0}
-        enqueue(storage, "add(1, 2)", "fail()", "flaky()")
+        enqueue(storage, "add(1, 2)", "fail()", "flaky()", "again()")
         wait_for_pings(checker, "shop_add", "/start", "")
         wait_for_pings(checker, "shop_fail", "/start", "/fail")
         wait_for_pings(checker, "shop_flaky", "/start", "/log", "/start", "/fail")
+        wait_for_pings(checker, "shop_again", "/start", "/log", "/start", "")
         assert "RuntimeError: as asked" in body(checker, "shop_fail/fail")
         assert one_run(checker, "shop_add")
-        wait_for(lambda: beats(checker)[-1]["processed"] == 3, 20, "the runs to be counted")
+        wait_for(lambda: beats(checker)[-1]["processed"] == 4, 20, "the runs to be counted")
         assert beats(checker)[-1]["failed"] == 2
         process.send_signal(2)  # SIGINT: in peace
         assert process.wait(20) == 0
@@ -91,3 +93,13 @@ def test_a_checker_in_trouble_changes_nothing_for_the_tasks(trouble: str, tmp_pa
         enqueue(storage, "[add(number, 100_000) for number in range(20)]")
         log = tmp_path / "worker.log"
         wait_for(lambda: all(str(100_000 + n) in log.read_text() for n in range(20)), 40, "the tasks")
+
+
+def test_a_task_that_is_interrupted_is_a_failure(checker: RecordingServer, tmp_path: Path) -> None:
+    storage = sqlite(tmp_path)
+    with consumer(tmp_path, storage, checker.url) as process:
+        enqueue(storage, "sleep(30)")
+        wait_for(lambda: pings(checker, "shop_sleep") == ["/start"], 40, "its start")
+        process.terminate()  # Huey's own meaning of SIGTERM: at once
+        wait_for(lambda: "/fail" in pings(checker, "shop_sleep"), 20, "the failure")
+    assert "interrupted" in body(checker, "shop_sleep/fail")
