@@ -18,6 +18,7 @@ from checker.http import Http
 from checker.model import ChannelSpec, Event, Incident, Kind, Member, MonitorSpec, Notification, Severity
 from checker.prove import Seen, prove
 from checker.registry import Registry
+from checker.routes import addressees
 from checker.status_text import plain
 from checker.store import Store, door, drills, operations, outbox
 from checker.store.channel_threads import StoredPosts
@@ -73,7 +74,7 @@ def drill(config: Config, name: str) -> int:
         registry = Registry(store)
         registry.reload_now()
         monitor_id, spec = find(registry, name)
-        channels = _channels(config, registry, spec)
+        channels = _channels(config, registry, spec, now)
         if not channels:
             raise CommandError(f"{spec.full_name} has no channel: nobody would be told of its failures")
         message, drill_id = _begin(store, config, monitor_id, spec, channels, now)
@@ -93,12 +94,15 @@ def drill(config: Config, name: str) -> int:
     return 0 if told_at is not None and (seen.at is not None or seen.pending) else 1
 
 
-def _channels(config: Config, registry: Registry, spec: MonitorSpec) -> list[str]:
-    """Return where this monitor's failures are told; a component's where its endpoint's are."""
-    wanted = spec.channels
-    if wanted is None and spec.parent and (endpoint := registry.full_name(spec.parent)) is not None:
-        parent = registry.by_id(endpoint)
-        wanted = parent.channels if parent else None
+def _channels(config: Config, registry: Registry, spec: MonitorSpec, now: float) -> list[str]:
+    """Return where a failure would be told now: the monitor's channels, its endpoint's, or the routes'."""
+    found = registry.full_name(spec.parent) if spec.parent else None
+    parent = registry.by_id(found) if found is not None else None
+    wanted = spec.channels if spec.channels is not None or parent is None else parent.channels
+    if wanted is None:
+        severity = Severity(spec.severity or "critical")
+        real = Incident(0, spec.parent or spec.name, "", "", "", now, severity)
+        wanted = addressees(config.routes, real, [each for each in (spec, parent) if each])
     return [each.name for each in config.channels if wanted is None or each.name in wanted]
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from checker.config import Config, ServerConfig
+from checker.config import Config, ServerConfig, load
+from checker.drills import drill
 from checker.http import Http
 from checker.model import Kind, MonitorSpec, Poll, Verdict
 from checker.own_health import OwnHealth
 from checker.prove import Seen, prove
 from checker.retention import Keep, Retention
-from checker.store import Store, drills
+from checker.store import Store, drills, monitors
 from checker.supervisor import Supervisor
 from healthkit.asgi import HealthApp
 from healthkit.errors import Warn
@@ -151,3 +152,44 @@ def test_a_cache_a_stub_a_page_and_a_dead_app_prove_nothing() -> None:
     dead = ask(refused_url())
     assert dead.at is None
     assert "connection refused" in dead.text
+
+
+ROUTED = """
+[server]
+listen = "127.0.0.1:0"
+database = "sqlite:///{folder}/checker.db"
+
+[[heartbeat]]
+name = "nightly"
+every = "1h"
+tags = ["money"]
+
+[[channel]]
+name = "ops"
+kind = "webhook"
+url = "{url}/ops"
+
+[[channel]]
+name = "finance"
+kind = "webhook"
+url = "{url}/finance"
+
+[[route]]
+tags = ["money"]
+channels = ["finance"]
+"""
+
+
+def test_a_drill_goes_where_the_routes_send_a_failure(tmp_path: Path) -> None:
+    with RecordingServer() as server:
+        file = tmp_path / "checker.toml"
+        file.write_text(ROUTED.format(folder=tmp_path, url=server.url))
+        config = load(file, {})
+        store = Store(config.server.database)
+        store.migrate()
+        store.write_now(lambda conn: monitors.sync(conn, config.monitors, NOW))
+        assert drill(config, "nightly") == 1  # told, and no checker runs
+        assert server.paths() == ["/finance"]
+        [found] = store.read_now(drills.drills)
+        assert (found.told, found.seen) == ({"finance": ""}, "not proved: no checker runs")
+        store.close()
