@@ -114,14 +114,14 @@ def _told(spec: MonitorSpec, old: MonitorState, new: MonitorState, ping: Ping, n
 def _moving_again(old: MonitorState, seen: MonitorState) -> MonitorState:
     """Return the state up again if it was down for a stall, and work moves or none is left."""
     if old.state is State.DOWN and old.cause is Cause.STALLED and progress.moved(old, seen):
-        return _well(seen)
+        return _well(seen, seen.last_good)
     return seen
 
 
-def _well(state: MonitorState) -> MonitorState:
+def _well(state: MonitorState, last_good: float | None) -> MonitorState:
     return replace(
         state, state=State.UP, cause=Cause.NONE, reason="", failures=0, successes=state.successes + 1,
-        first_failure=None,
+        first_failure=None, last_good=last_good,
     )  # fmt: skip
 
 
@@ -215,16 +215,16 @@ def _succeeded(
     now: float,
 ) -> MonitorState:
     """Return the state after a success: up, unless it is too old to prove that, or the work does not move."""
-    new = replace(ended, last_good=at if jumped else max(at, _or_never(old.last_good)))
+    last_good = at if jumped else max(at, _or_never(old.last_good))
     if not jumped and at < _or_never(old.last_failure):
-        return new
+        return replace(ended, last_good=last_good)
     covers = due is None or due + spec.grace > now
-    stalled = old.state is State.DOWN and old.cause is Cause.STALLED and not progress.moved(old, new)
+    stalled = old.state is State.DOWN and old.cause is Cause.STALLED and not progress.moved(old, ended)
     if stalled or (not covers and old.state in (State.DOWN, State.GRACE)):
-        return new
-    if old.state is State.DOWN and new.successes + 1 < spec.recover_after:
-        return replace(new, successes=new.successes + 1, failures=0)
-    return _well(new)
+        return replace(ended, last_good=last_good)
+    if old.state is State.DOWN and ended.successes + 1 < spec.recover_after:
+        return replace(ended, last_good=last_good, successes=ended.successes + 1, failures=0)
+    return _well(ended, last_good)
 
 
 def _or_never(at: float | None) -> float:
