@@ -14,9 +14,9 @@ job which hangs is told as hanging, and a job longer than its grace is not told 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from checker.model import Cause, MonitorSpec, MonitorState, State
+from checker.rules.changed import replace
 from checker.rules.usual import limit_of
 from checker.schedule import Every, next_due
 

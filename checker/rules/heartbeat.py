@@ -8,10 +8,10 @@ a gap it covers. When the clock itself went back (`last_seen` is ahead of `now`)
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from checker.model import Blind, Cause, Command, MonitorSpec, MonitorState, Ping, PingKind, State
 from checker.rules import progress, reasons, runs
+from checker.rules.changed import replace
 from checker.rules.expectation import due_after, falls, timed, unseen
 from checker.rules.text import output
 from checker.rules.transition import Step, change

@@ -8,11 +8,11 @@ passed. A brief blip below the threshold changes nothing.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 from checker.model import Cause, Command, MonitorSpec, MonitorState, Poll, State, Verdict
 from checker.rules import reasons
+from checker.rules.changed import replace
 from checker.rules.text import clean, plain
 from checker.rules.transition import BAD, Step, change
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from checker.model import MonitorState, Ping
+from checker.rules.changed import replace
 from checker.rules.expectation import stuck
 
 

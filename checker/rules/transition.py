@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from checker.model import Cause, Change, MonitorState, State
+from checker.rules.changed import replace
 
 Step = tuple[MonitorState, tuple[Change, ...]]
 GOOD = frozenset({State.UP})
