@@ -265,7 +265,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
         ),
         ('[[channel]]\nname = "c"\nkind = "slak"', '3: channel "c": unknown kind "slak"; did you mean'),
         ('[[channel]]\nname = "c"', '1: channel "c": "kind" is missing'),
-        ('[[channel]]\nname = "c"\nkind = "slack"', '1: channel "c": "url" is missing; a channel of'),
+        ('[[channel]]\nname = "c"\nkind = "slack"', '3: channel "c": "url" is missing; or give "token"'),
         (
             '[[channel]]\nname = "c"\nkind = "slack"\nurl = "https://h.example/s3cret"\nurrl = "s3cret"',
             '5: channel "c": unknown key "urrl"; did you mean "url"?',
