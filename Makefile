@@ -41,7 +41,7 @@ demo: setup ## Start the example shop with its worker, its cron job, a real Redi
 test: setup ## Run every test, on real Redis, real PostgreSQL and real RQ workers
 	@$(if $(CHROMIUM),,echo "No Chromium on PATH: the tests that drive a browser are left out.";) \
 	$(if $(MARIADB),,echo "No mariadbd on PATH: the tests on a MariaDB are left out.";) \
-	HEALTHKIT_CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(CHOSEN) --cov --cov-report=term $(ARGS)
+	HEALTHKIT_CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(CHOSEN) --cov --cov-report=term $(ARGS)
 
 lint: setup ## Check style, formatting and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

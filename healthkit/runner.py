@@ -174,8 +174,8 @@ class Runner:
     def _overdue(self, flight: Flight, first: bool) -> Reading:
         limit = self.check.timeout
         elapsed = max(limit, self._monotonic() - flight.started)
-        how = "no answer within" if first else "still running for"
-        reason = f"{how} {humanize(elapsed)} (limit {humanize(limit)})"
+        how = f"no answer within {humanize(limit)}" if first else f"still running for {humanize(elapsed)}"
+        reason = f"{how} (limit {humanize(limit)})"
         return failed(self.check, reason, time=self._clock(), duration=elapsed)
 
     def _launch(self, flight: Flight, loop: asyncio.AbstractEventLoop | None) -> None:

@@ -63,3 +63,8 @@ def postgres_url(postgres_server_url: str) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}".encode())
         yield url.set(database=name).render_as_string(hide_password=False)
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with those that wait for real programs, so that the run does not end with one of them alone."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)

@@ -38,8 +38,8 @@ def on_poll(spec: MonitorSpec, state: MonitorState, poll: Poll, now: float) -> S
     if into is state.state:
         return new, ()
     return change(
-        state, new, now, http_status=poll.http_status, latency=poll.latency, value=new.value, unit=new.unit,
-        failures=new.failures or None, figures=_figures(poll) or None,
+        state, new, now, own=not _parts_fall(poll), http_status=poll.http_status, latency=poll.latency,
+        value=new.value, unit=new.unit, failures=new.failures or None, figures=_figures(poll) or None,
     )  # fmt: skip
 
 
@@ -51,6 +51,11 @@ def on_command(state: MonitorState, command: Command, now: float) -> Step:
     elif command.verb == "resume" and state.state is State.PAUSED:
         new = _fresh(state, State.NEW)
     return change(state, new, now, cause=Cause.OPERATOR)
+
+
+def _parts_fall(poll: Poll) -> bool:
+    """Tell whether an endpoint is not well because components of it are not."""
+    return any(part.verdict is not Verdict.PASS for _, part in poll.components)
 
 
 def _figures(poll: Poll) -> dict[str, Any]:

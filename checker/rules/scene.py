@@ -27,6 +27,7 @@ from checker.rules.transition import BAD
 from checker.rules.trouble import Trouble
 from checker.schedule import Every
 
+FRESH = 5.0  # seconds at most that a good look must be younger than a fall to clear the one looked at
 NOTICE = 60.0  # seconds at most that a dependency is given to be seen failing
 SETTLE = 300.0  # seconds at most that a monitor is given to follow its dependency's recovery
 GATHER = 15.0  # seconds at most that others on the same thing are given to be seen failing with it
@@ -225,7 +226,8 @@ class View:
             if state is None or state.state not in (State.UP, State.WARN):
                 continue
             fell = trouble.member.since
-            if (state.last_good or 0.0) <= fell and 0 <= self.now - fell < min(self._settle, _notice(spec)):
+            seen = fell + min(spec.every, FRESH)  # an answer may serve a reading that is older than itself
+            if (state.last_good or 0.0) <= seen and 0 <= self.now - fell < min(self._settle, _notice(spec)):
                 return True
         return False
 

@@ -14,9 +14,13 @@ FALLS_KEPT = 6
 
 
 def change(
-    old: MonitorState, new: MonitorState, now: float, *, cause: Cause | None = None, **evidence: Any
-) -> Step:
-    """Return the new state, and the change if it is another one; evidence that is None is left out."""
+    old: MonitorState, new: MonitorState, now: float, *, cause: Cause | None = None, own: bool = True,
+    **evidence: Any,
+) -> Step:  # fmt: skip
+    """Return the new state, and the change if it is another one; evidence that is None is left out.
+
+    A fall that is not its `own` is that of its parts, and they are counted by themselves.
+    """
     if new.state is old.state:
         return new, ()
     evidence.setdefault("last_good", old.last_good)
@@ -31,6 +35,8 @@ def change(
         reason=new.reason,
         evidence={key: value for key, value in evidence.items() if value is not None and value != ""},
     )
+    if not own:
+        return replace(new, since=now), (row,)
     if new.state is State.DOWN or (new.state is State.WARN and old.state is not State.DOWN):
         return replace(new, since=now, falls=(*old.falls[1 - FALLS_KEPT :], now)), (row,)
     return replace(new, since=now), (row,)

@@ -182,7 +182,8 @@ def test_the_operators_commands_work_beside_a_running_checker(tmp_path: Path, al
         assert run("checker", "status", *config).returncode == 1
         assert run("checker", "ack", "nightly", *config).stdout.startswith("acknowledged: ")
         done = run("checker", "drill", "nightly", *config)
-        assert (done.returncode, done.stdout) == (0, "channel alerts: delivered\n"), done.stderr
+        assert done.returncode == 0, done.stderr
+        assert "channel alerts: delivered\n" in done.stdout
         assert len(alerts.of("drill", "nightly")) == 1
         assert run("checker", "pause", "nightly", *config).returncode == 0
         assert run("checker", "status", *config).returncode == 0

@@ -113,7 +113,7 @@ def test_how_long_a_check_is_running_is_told_in_words(gate: Gate) -> None:
     hung = Runner(build(gate, name="probe", timeout=2), clock=clock, monotonic=clock)
     assert isinstance(hung.begin(), Flight)
     clock.now += 3
-    assert one(hung).output == "no answer within 3 s (limit 2 s)"
+    assert one(hung).output == "no answer within 2 s (limit 2 s)"
     clock.now += 9
     assert one(hung).output == "still running for 12 s (limit 2 s)"
 
