@@ -236,7 +236,7 @@ def _notice(spec: MonitorSpec) -> float:
     """Return how long it takes a monitor to show that it fell, at most; heartbeats are not waited for."""
     if spec.kind is Kind.HEARTBEAT:
         return 0.0
-    return min(spec.every * spec.fail_after + spec.timeout, NOTICE)
+    return min((spec.every + spec.timeout) * (spec.fail_after + 1), NOTICE)
 
 
 def _cycle(spec: MonitorSpec) -> float:

@@ -59,11 +59,11 @@ class ReadOnlyFile(Fault):
         self._set_write_format(1)
 
     def _set_write_format(self, version: int) -> None:
+        if self.path.read_bytes()[18:19] == bytes([version]):
+            return
         with closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as guard:
-            guard.execute("BEGIN")
-            guard.execute(
-                "SELECT count(*) FROM sqlite_master"
-            ).fetchone()  # a read lock: nobody commits meanwhile
+            # Nobody may be writing: a commit under way would put the old header back.
+            guard.execute("BEGIN IMMEDIATE" if version == 3 else "BEGIN")
             with self.path.open("r+b") as file:
                 header = bytearray(file.read(100))
                 header[18] = version
