@@ -28,6 +28,7 @@ from checker.rules.trouble import Trouble
 from checker.schedule import Every
 
 FRESH = 5.0  # seconds at most that a good look must be younger than a fall to clear the one looked at
+SKEW = 5.0  # seconds that a fall may be younger than the look at it: it was committed meanwhile
 NOTICE = 60.0  # seconds at most that a dependency is given to be seen failing
 SETTLE = 300.0  # seconds at most that a monitor is given to follow its dependency's recovery
 GATHER = 15.0  # seconds at most that others on the same thing are given to be seen failing with it
@@ -115,7 +116,7 @@ class View:
     def _gathers(self, trouble: Trouble) -> bool:
         """Tell whether others on the same thing have not been looked at since it fell: they may fail too."""
         since = self.now - trouble.member.since
-        if not trouble.spec.identity or not 0 <= since < min(self._settle, GATHER):
+        if not trouble.spec.identity or not -SKEW <= since < min(self._settle, GATHER):
             return False
         if trouble.at != self.now or self.levels[trouble.member.monitor_id] not in BAD:
             return False
@@ -213,7 +214,7 @@ class View:
             state = self.states.get(each)
             if state is None or state.state not in (State.UP, State.WARN):
                 continue
-            if trouble.member.since < state.since and 0 <= self.now - state.since < patience:
+            if trouble.member.since < state.since and -SKEW <= self.now - state.since < patience:
                 return True
         return False
 
@@ -227,7 +228,9 @@ class View:
                 continue
             fell = trouble.member.since
             seen = fell + min(spec.every, FRESH)  # an answer may serve a reading that is older than itself
-            if (state.last_good or 0.0) <= seen and 0 <= self.now - fell < min(self._settle, _notice(spec)):
+            if (state.last_good or 0.0) <= seen and -SKEW <= self.now - fell < min(
+                self._settle, _notice(spec)
+            ):
                 return True
         return False
 

@@ -312,6 +312,15 @@ def test_a_child_that_falls_before_anyone_looked_at_its_dependency_waits_for_tha
     assert desk.last.suppressed == ("nightly",)
 
 
+def test_a_child_that_falls_while_the_judge_was_on_its_way_waits_all_the_same() -> None:
+    """The judge's moment is taken before it reads, and the fall may be committed in between."""
+    desk = Desk(settle=300.0)
+    desk.poll(shop="pass", write="pass")
+    desk.now += 1
+    desk.ping(NIGHTLY, "fail")
+    assert desk.judge(after=-0.5) == []
+
+
 def test_a_child_whose_dependency_is_seen_well_after_its_fall_is_told_then() -> None:
     desk = Desk(settle=300.0)
     desk.poll(shop="pass", write="pass")
