@@ -145,11 +145,8 @@ def test_the_database_turns_read_only_and_one_alert_names_it_while_the_homepage_
     assert resolved["incident"]["dedup_key"] == opened["incident"]["dedup_key"]
     assert resolved["incident"]["resolved_at"]
     assert homepage == {200}
-    told = [
-        m for m in demo.alerts.messages() if m["incident"]["dedup_key"] == opened["incident"]["dedup_key"]
-    ]
-    assert [message["event"] for message in told] == ["opened", "resolved"], demo.alerts.summary()
-    assert len(demo.alerts.of("opened", "shop/database:write")) == 1, demo.alerts.summary()
+    events = [message["event"] for message in demo.alerts.messages()]
+    assert events == ["opened", "resolved"], demo.alerts.summary()
     assert demo.health()[0] == 200
 
 
