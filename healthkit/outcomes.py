@@ -70,14 +70,7 @@ def is_wrong_loop(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError):
         return False
     text = str(error)
-    return any(
-        words in text
-        for words in (
-            "attached to a different loop",
-            "bound to a different event loop",
-            "Event loop is closed",
-        )
-    )
+    return any(words in text for words in _WRONG_LOOP_WORDS)
 
 
 def where(error: BaseException) -> str:
