@@ -88,28 +88,28 @@ class _Listener:
         jobs = self._watch.jobs
         if event.code == events.EVENT_JOB_SUBMITTED:
             for at in event.scheduled_run_times:
-                run = _run(event, at)
-                if self._may_begin(run):
-                    jobs.began(event.job_id, run)
+                self._begin(event.job_id, _run(event, at))
         elif event.code == events.EVENT_JOB_MAX_INSTANCES:
             jobs.note(event.job_id, "left out a run: the one before still runs")
         else:
-            run = _run(event, event.scheduled_run_time)
-            self._note_end(run)
-            jobs.ended(event.job_id, run, _error(event))
+            self._end(event.job_id, _run(event, event.scheduled_run_time), _error(event))
 
-    def _may_begin(self, run: str) -> bool:
+    # Both tell while they hold the lock, or an end might be told before a beginning already allowed.
+    # To tell is to put a ping into the sender's queue: nobody waits for a network here.
+
+    def _begin(self, job: str, run: str) -> None:
         with self._lock:
             if run in self._begun:
                 del self._begun[run]
-                return False
+                return
             self._remember(run, begun=True)
-            return True
+            self._watch.jobs.began(job, run)
 
-    def _note_end(self, run: str) -> None:
+    def _end(self, job: str, run: str, error: str | None) -> None:
         with self._lock:
             if not self._begun.pop(run, False):
                 self._remember(run, begun=False)
+            self._watch.jobs.ended(job, run, error)
 
     def _remember(self, run: str, *, begun: bool) -> None:
         self._begun[run] = begun

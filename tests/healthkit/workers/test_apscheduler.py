@@ -76,10 +76,33 @@ def test_a_job_too_quick_for_its_own_beginning_leaves_no_run_open(
 ) -> None:
     with scheduler(checker.url, monkeypatch, tmp_path) as running:
         for number in range(30):
-            running.add_job(int, id=f"quick-{number}")
-        wait_for(lambda: beats(checker)[-1:] and beats(checker)[-1]["processed"] == 30, 20, "the jobs")
-    for number in range(30):
-        assert pings(checker, f"quick-{number}")[-1] != "/start"
+            running.add_job(int, id=f"quick-{number:02}")
+        ends = [f"quick-{number:02}" for number in range(30)]
+        wait_for(lambda: all("" in pings(checker, job) for job in ends), 30, "the end of each job")
+    for job in ends:
+        assert pings(checker, job)[-1] == ""
+
+
+def test_an_end_is_never_told_between_a_beginning_that_was_allowed_and_the_telling_of_it() -> None:
+    told: list[str] = []
+    ended = threading.Event()
+
+    class Slow(Jobs):
+        def began(self, name: str, run: object) -> None:
+            ended.wait(0.2)  # as long as an end needs to come in between, where it can
+            told.append("start")
+
+        def ended(self, name: str, run: object, error: BaseException | str | None = None) -> None:
+            told.append("end")
+            ended.set()
+
+    listener = apscheduler._Listener(Watch(None, Slow()))
+    begins = threading.Thread(target=listener._begin, args=("job", "run"))
+    begins.start()
+    wait_for(lambda: "run" in listener._begun, what="the beginning")
+    listener._end("job", "run", None)
+    begins.join()
+    assert told == ["start", "end"]
 
 
 def test_a_run_left_out_since_the_last_still_runs_is_noted(
@@ -135,5 +158,5 @@ def test_what_is_remembered_of_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(apscheduler, "MAX_RUNS", 3)
     listener = apscheduler._Listener(Watch(None, Jobs()))
     for number in range(10):
-        listener._note_end(str(number))
+        listener._end("job", str(number), None)
     assert len(listener._begun) == 3
