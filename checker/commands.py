@@ -15,7 +15,7 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
 from checker.config import Config
-from checker.config_monitors import too_short
+from checker.config_heartbeat import too_short
 from checker.model import Command, Kind, MonitorSpec, MonitorState, State
 from checker.moments import span
 from checker.record import Recorder

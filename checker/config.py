@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from checker import config_checks, config_monitors
+from checker import config_alerting, config_checks
+from checker.config_endpoint import endpoint
+from checker.config_heartbeat import heartbeat
 from checker.config_section import Section, Source, nearest
+from checker.config_values import url, wrong_url
 from checker.maintenance import MaintenanceSpec
 from checker.model import ChannelSpec, MonitorSpec
 from checker.routes import EscalationSpec, RouteSpec
@@ -88,12 +91,12 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
         if name not in TABLES:
             source.problem((name,), f'unknown table "{name}"{nearest(name, TABLES)}')
     server = _server(source, document, path)
-    channels = _all(source, document, "channel", lambda section: config_monitors.channel(section, _kinds()))
-    endpoints = _all(source, document, "endpoint", config_monitors.endpoint)
-    heartbeats = _all(source, document, "heartbeat", config_monitors.heartbeat)
-    windows = _all(source, document, "maintenance", config_monitors.maintenance)
-    routes = _all(source, document, "route", config_monitors.route)
-    escalations = _all(source, document, "escalation", config_monitors.escalation)
+    channels = _all(source, document, "channel", lambda section: config_alerting.channel(section, _kinds()))
+    endpoints = _all(source, document, "endpoint", endpoint)
+    heartbeats = _all(source, document, "heartbeat", heartbeat)
+    windows = _all(source, document, "maintenance", config_alerting.maintenance)
+    routes = _all(source, document, "route", config_alerting.route)
+    escalations = _all(source, document, "escalation", config_alerting.escalation)
     tells = [("route", routes), ("escalation", [each.route for each in escalations])]
     for table, found in tells:
         config_checks.check_routes(source, table, found, {channel.name for channel in channels})
@@ -181,7 +184,7 @@ def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerCo
     server = ServerConfig(
         host=host,
         port=port,
-        public_url=config_monitors.url(section, "public_url", required=False).rstrip("/"),
+        public_url=url(section, "public_url", required=False).rstrip("/"),
         database=_database(section, path),
         admin_token=section.text("admin_token").strip(),
         read_only_token=section.text("read_only_token").strip(),
@@ -192,7 +195,7 @@ def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerCo
         reachability=_references(section),
         storm=section.number("storm", LEAST, least=3, most=100_000),
         prove_every=section.duration("prove_every", None, least=3600.0),
-        dead_mans_url=config_monitors.url(section, "dead_mans_url", required=False),
+        dead_mans_url=url(section, "dead_mans_url", required=False),
         dead_mans_every=section.duration("dead_mans_every", 60.0, least=1.0, most=86_400.0),
     )
     if server.log_level not in LOG_LEVELS:
@@ -206,7 +209,7 @@ def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerCo
 def _references(section: Section) -> tuple[str, ...]:
     found = section.names("reachability") or ()
     for value in found:
-        if config_monitors.wrong_url(value):
+        if wrong_url(value):
             section.problem("reachability", '"reachability" must be a list of http or https URLs')
     return found
 

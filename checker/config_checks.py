@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from checker.config_monitors import is_local
 from checker.config_section import Source, nearest
+from checker.config_values import is_local
 from checker.maintenance import MaintenanceSpec, covers
 from checker.model import ChannelSpec, Kind, MonitorSpec
 from checker.routes import RouteSpec

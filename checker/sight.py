@@ -16,7 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from checker.config_monitors import is_local
+from checker.config_values import is_local
 from checker.model import Cause, MonitorSpec, Poll
 
 _log = logging.getLogger(__name__)

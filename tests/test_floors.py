@@ -32,8 +32,8 @@ APP_FLOORS: list[set[str]] = [
 CHECKER_FLOORS: list[set[str]] = [
     {"http", "moments", "schedule", "slugs", "supervisor", "toml_lines"},
     {"model", "maintenance", "config_section"},
-    {"rules", "reading", "routes"},
-    {"config_monitors"},
+    {"rules", "reading", "routes", "config_values"},
+    {"config_endpoint", "config_heartbeat", "config_alerting"},
     {"state", "incidents", "channels", "probe", "config_checks", "sight"},
     {"store", "config", "prove"},
     {"registry", "dispatcher", "reload", "own_health", "verdict"},

@@ -18,7 +18,7 @@ from enum import IntEnum
 from fastapi import HTTPException, Request
 
 from checker.config import ServerConfig
-from checker.config_monitors import is_local
+from checker.config_values import is_local
 
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host")
 _BASIC = {"WWW-Authenticate": 'Basic realm="healthkit", charset="UTF-8"'}
