@@ -17,7 +17,11 @@ from examples.servers import PostgresServer, RedisServer
 _numbers = itertools.count(1)
 
 # A loaded machine is no reason to fail: no deadline an example, no complaint that inputs come slowly.
-settings.register_profile("healthkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples each time, so that a change is judged by what it changed; to look for new ones:
+# `make test ARGS="--hypothesis-profile=search"`.
+_slow = [HealthCheck.too_slow]
+settings.register_profile("search", deadline=None, suppress_health_check=_slow, max_examples=1_000)
+settings.register_profile("healthkit", deadline=None, suppress_health_check=_slow, derandomize=True)
 settings.load_profile("healthkit")
 
 
