@@ -15,6 +15,11 @@ _CONTROL = {
 }
 
 
+# Tuples: `int | float` would make a new union at each look, and a document holds many values.
+_NUMBERS = (int, float)
+_HOLDERS = (dict, list, tuple)
+
+
 class UnfitError(ValueError):
     """A value that a JSON document cannot hold; the message completes "the value ..."."""
 
@@ -23,8 +28,9 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
     """Return text cut to `limit` characters, without control characters or lone surrogates."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode("utf-8")
+    if text.isascii():
+        return text if text.isprintable() else text.translate(_CONTROL)
+    text = text.encode("utf-8", "replace").decode("utf-8")
     return text if text.isprintable() else text.translate(_CONTROL)
 
 
@@ -47,13 +53,13 @@ class _Copy:
         self._parts += 1
         if self._parts > MAX_PARTS:
             raise UnfitError(f"has more than {MAX_PARTS:,} parts")
-        if value is None or isinstance(value, bool):
+        if value is None or value is True or value is False:
             return value
         if isinstance(value, str):
             return clean(str.__str__(value))
-        if isinstance(value, int | float):
+        if isinstance(value, _NUMBERS):
             return _number(value)
-        if isinstance(value, dict | list | tuple):
+        if isinstance(value, _HOLDERS):
             if depth == 0:
                 raise UnfitError(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
             if isinstance(value, dict):

@@ -56,6 +56,9 @@ class Document:
     nonce: str | None = None
     time: float | None = None
     problems: tuple[str, ...] = ()
+    instance: str | None = None  # the process that answered
+    sequence: int | None = None  # of that process: how many readings it has made
+    dialect: str = ""  # whose document it is, where it is not one of this format
 
 
 def render(report: Report, *, nonce: str | None = None) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def parse(body: bytes) -> Document:
     Statuses are read in any case, with the draft's aliases (ok, up, error, down). What is wrong in a part is
     left out and told in `problems`.
     """
-    root = _load(body)
+    root = load(body)
     if not isinstance(root, dict):
         raise WireError(f"the document is {_kind(root)}, not an object")
     status = _status(root.get("status"))
@@ -171,10 +174,13 @@ def parse(body: bytes) -> Document:
         nonce=_text(root.get("nonce"), 2 * MAX_KEY),
         time=_moment(root.get("time")),
         problems=problems.told(),
+        instance=_text(root.get("instance"), MAX_KEY),
+        sequence=_count(root.get("sequence")),
     )
 
 
-def _load(body: bytes) -> Any:
+def load(body: bytes) -> Any:
+    """Return the JSON value in a body; raises `WireError` for what is too much, ambiguous, or no JSON."""
     if len(body) > MAX_BYTES:
         raise WireError(f"the document has {len(body):,} bytes; {MAX_BYTES:,} at most")
     try:
@@ -251,26 +257,25 @@ def _component(key: str, entry: dict[str, Any], problems: _Problems) -> Componen
     if status is None:
         problems.add(f"component {_shown(key)} has the status {_shown(said)}")
         status, output = Status.WARN, output or f"its status is {_shown(said)}, not pass, warn or fail"
-    value = _fit(entry.get("observedValue"), f"observedValue of {_shown(key)}", problems)
     own = {name: item for name, item in entry.items() if name not in _OF_COMPONENT}
-    details = _fit(own, f"details of {_shown(key)}", problems) if own else NO_DETAILS
+    details = _fit(own, "details", key, problems) if own else NO_DETAILS
     return Component(
         key,
         _text(entry.get("componentId"), MAX_KEY),
         status,
         output,
-        value,
+        _fit(entry.get("observedValue"), "observedValue", key, problems),
         _text(entry.get("observedUnit"), MAX_KEY),
         _moment(entry.get("time")),
         details if details is not None else NO_DETAILS,
     )
 
 
-def _fit(value: Any, what: str, problems: _Problems) -> Any:
+def _fit(value: Any, what: str, key: str, problems: _Problems) -> Any:
     try:
         return bounded(value)
     except UnfitError as unfit:
-        problems.add(f"{what} {unfit}")
+        problems.add(f"{what} of {_shown(key)} {unfit}")
         return None
 
 
@@ -279,11 +284,18 @@ def _status(said: Any) -> Status | None:
 
 
 def _text(value: Any, limit: int = 1_000) -> str | None:
+    if value is None:
+        return None
     if isinstance(value, str):
         return clean(value, limit)
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63:
         return str(value)  # a version of 1.4, a numeric id
     return None
+
+
+def _count(value: Any) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    return value if is_count else None
 
 
 def _moment(value: Any) -> float | None:
