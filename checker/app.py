@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from checker import server
-from checker.assembler import Assembler
+from checker.assembler import Assembler, Manner
 from checker.channels import Channel, build
 from checker.config import Config
 from checker.dead_man import DeadMan
@@ -26,6 +26,7 @@ from checker.record import Recorder
 from checker.registry import Registry
 from checker.reload import Reloader
 from checker.retention import Retention
+from checker.rules.reminders import Reminders
 from checker.store import Store, StoreError, monitors
 from checker.store.channel_threads import StoredPosts
 from checker.store.windows import Windows
@@ -140,12 +141,10 @@ class Checker:
             node=self.node,
             channels=lambda: tuple(self.channels),
             maintenance=lambda: (*self.config.maintenance, *self.windows.open()),
-            public_url=self._first.server.public_url or self.address.url,
+            manner=self._manner,
             changed=self.recorder.changed,
             put=put,
             clock=self.clock,
-            remind_every=self._first.server.remind_every,
-            storm=self._first.server.storm,
             blind_since=lambda: sight.since,
             routes=lambda: self.config.routes,
             escalations=lambda: self.config.escalations,
@@ -153,6 +152,13 @@ class Checker:
         self.dispatcher = Dispatcher(
             self.store, node=self.node, channels=lambda: self.channels, put=put, clock=self.clock
         )
+
+    def _manner(self) -> Manner:
+        server = self.config.server
+        own = {each.name: each.remind_every for each in self.config.channels}
+        rhythms = {name: every for name, every in own.items() if every is not None}
+        reminders = Reminders(server.remind_every, rhythms)
+        return Manner(server.public_url or self.address.url, server.storm, reminders)
 
     async def _serve(self, sock: socket.socket) -> None:
         """Run the server and the loops until a stop is asked for."""

@@ -11,21 +11,23 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from checker.incidents import Decision, judge
+from checker.incidents import NO_REMINDERS, Decision, judge
 from checker.maintenance import MaintenanceSpec
-from checker.model import Change, Event, Incident, MonitorSpec, MonitorState, Notification
+from checker.model import Change, Event, Incident, MonitorSpec, MonitorState, Notification, Snooze
 from checker.registry import Registry
 from checker.routes import EscalationSpec, RouteSpec, addressees, escalated
 from checker.rules.blindness import BLIND, sighted
-from checker.rules.causes import group_of
+from checker.rules.causes import Causes, group_of
+from checker.rules.reminders import Reminders
+from checker.rules.snoozing import Snoozed, about
 from checker.rules.storms import CALM, LEAST, STORM, WITHIN, Storm
 from checker.rules.transition import BAD
-from checker.store import Store, StoreUnavailable, door, incidents, monitors, nodes, outbox
+from checker.store import Store, StoreUnavailable, door, incidents, monitors, nodes, outbox, snoozes
 
 _log = logging.getLogger(__name__)
 
@@ -57,12 +59,23 @@ class _Matter:
     open: Sequence[Incident]
     specs: dict[int, MonitorSpec]
     states: dict[int, MonitorState]
+    snoozes: Mapping[int, Snooze]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How incidents are judged and told, as it is configured now."""
+
+    public_url: str = ""
+    storm: int = LEAST
+    reminders: Reminders = NO_REMINDERS
 
 
 class Assembler:
     """The judging loop. `changed` wakes it; it sets `put` when notifications wait to be sent.
 
-    `channels` gives the names of all channels and `maintenance` the windows, as configured now.
+    `channels` gives the names of all channels, `maintenance` the windows and `manner` the rest, as
+    configured now.
     """
 
     def __init__(
@@ -73,9 +86,7 @@ class Assembler:
         node: str,
         channels: Callable[[], Sequence[str]],
         maintenance: Callable[[], Sequence[MaintenanceSpec]],
-        public_url: str = "",
-        remind_every: float | None = None,
-        storm: int = LEAST,
+        manner: Callable[[], Manner] = Manner,
         blind_since: Callable[[], float | None] = lambda: None,
         routes: Callable[[], Sequence[RouteSpec]] = tuple,
         escalations: Callable[[], Sequence[EscalationSpec]] = tuple,
@@ -88,9 +99,7 @@ class Assembler:
         self._node = node
         self._channels = channels
         self._maintenance = maintenance
-        self._public_url = public_url.rstrip("/")
-        self._remind_every = remind_every
-        self._storm = storm
+        self._manner = manner
         self._blind_since = blind_since
         self._routes = routes
         self._escalations = escalations
@@ -152,11 +161,14 @@ class Assembler:
             return Assembled()
         changes = incidents.unjudged(conn, BATCH, self._poisoned)
         matter = self._gather(conn, changes, sweep, now)
-        decisions, judged = self._judge(matter, now, self._swept if sweep else None)
+        last = self._swept if sweep else None
+        decisions, judged = self._judge(matter, now, last)
         if sweep:
             decisions += self._sighted(conn, now)
         self._held = _is_held(matter, decisions)
-        put = self._write(conn, decisions, now) if decisions else 0
+        put = self._write(conn, decisions, now, last) if decisions else 0
+        if sweep:
+            snoozes.forget_over(conn, matter.snoozes, now)
         if sweep and self._escalations():
             put += self._escalate(conn, matter, now)
         self._opened.extend(now for each in decisions if each.event is Event.OPENED)
@@ -180,7 +192,9 @@ class Assembler:
         while self._opened and not 0 <= now - self._opened[0] <= WITHIN:
             self._opened.popleft()
         found: dict[int, Incident] = {}
+        silent = snoozes.load(conn)
         if sweep:
+            touched |= self._woken(silent, now)
             strays = incidents.strays(conn, BATCH) - touched
             touched |= strays
             changes = [*incidents.last_falls(conn, strays), *changes]  # judged before, and left waiting
@@ -195,7 +209,15 @@ class Assembler:
             more = incidents.open_of(conn, groups, added)
             found.update((each.id, each) for each in more)
             touched = _members(more) - specs.keys() - touched
-        return _Matter(changes, [found[key] for key in sorted(found)], specs, door.load_states(conn, specs))
+        states = door.load_states(conn, specs)
+        if not sweep:  # only a sweep tells that a snooze is over, so that it is told once
+            silent = {each: one for each, one in silent.items() if one.until > now}
+        return _Matter(changes, [found[key] for key in sorted(found)], specs, states, silent)
+
+    def _woken(self, silent: Mapping[int, Snooze], now: float) -> set[int]:
+        """Return the monitors whose snooze is over, with the components of the endpoints among them."""
+        over = [number for number, each in silent.items() if each.until <= now]
+        return {each for number in over for each in (number, *self._registry.components(number).values())}
 
     def _next_open(self, conn: Connection) -> list[Incident]:
         found = incidents.open_after(conn, self._cursor, BATCH)
@@ -235,12 +257,13 @@ class Assembler:
             states=matter.states,
             maintenance=self._maintenance(),
             now=now,
-            remind_every=self._remind_every,
+            reminders=self._manner().reminders,
             last_judged=last,  # only a sweep sees every open incident, so only a sweep reminds
-            storm=Storm(self._storm, len(self._opened)) if self._storm and stormy else None,
+            storm=Storm(self._manner().storm, len(self._opened)) if stormy else None,
+            snoozes=matter.snoozes,
         )
 
-    def _write(self, conn: Connection, decisions: Sequence[Decision], now: float) -> int:
+    def _write(self, conn: Connection, decisions: Sequence[Decision], now: float, last: float | None) -> int:
         """Write decisions; return how many notifications that put."""
         saved = incidents.save_all(conn, [each.incident for each in decisions], now)
         heard = outbox.heard(
@@ -251,7 +274,7 @@ class Assembler:
             [
                 (
                     self._notification(each, incident_id, now),
-                    self._addressees(each, heard.get(incident_id, ())),
+                    self._reminded(each, self._addressees(each, heard.get(incident_id, ())), now, last),
                 )
                 for each, incident_id in zip(decisions, saved, strict=True)
                 if each.event is not None
@@ -260,16 +283,18 @@ class Assembler:
         )
 
     def _notification(self, decision: Decision, incident_id: int, now: float) -> Notification:
-        url = f"{self._public_url}/incidents/{incident_id}" if self._public_url else ""
+        base = self._manner().public_url.rstrip("/")
+        url = f"{base}/incidents/{incident_id}" if base else ""
         event = decision.event or Event.UPDATED
         return Notification(event, replace(decision.incident, id=incident_id), now, url)
 
     def _escalate(self, conn: Connection, matter: _Matter, now: float) -> int:
         """Tell incidents that nobody acknowledged to more channels, each of them once."""
         due: dict[int, tuple[Incident, tuple[str, ...]]] = {}
+        quiet = Snoozed(matter.snoozes, matter.specs, Causes(matter.specs, {}), now)
         for each in matter.open:
             names = escalated(self._escalations(), each, self._members_of(each), now)
-            if names:
+            if names and not quiet.hides(each):
                 due[each.id] = each, names
         heard = outbox.heard(conn, due)
         still = {each.id for each in incidents.open_of(conn, {each.group for each, _ in due.values()})}
@@ -287,6 +312,16 @@ class Assembler:
             self._registry.by_id(each.monitor_id) for each in found.members if each.name not in explained
         ]
         return [each for each in specs if each is not None]
+
+    def _reminded(
+        self, decision: Decision, names: list[str], now: float, last: float | None
+    ) -> Collection[str]:
+        """Return who is owed a reminder by now; of everything else, all are told."""
+        if decision.event is not Event.REMINDER or decision.woken or last is None:
+            return names
+        found = decision.incident
+        specs = [spec for each in about(found) if (spec := self._registry.by_id(each.monitor_id)) is not None]
+        return self._manner().reminders.due(names, specs, found.since, last, now)
 
     def _addressees(self, decision: Decision, heard: Collection[str] = ()) -> list[str]:
         """Return who is told: by the monitors' own channels, or the routes; and who heard of it before."""

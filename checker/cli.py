@@ -86,6 +86,13 @@ def parser() -> argparse.ArgumentParser:
             "name", metavar="NAME", help="the monitor's name, such as shop or shop/database:write"
         )
         found.set_defaults(verb=verb)
+    snooze_ = add(
+        "snooze", snooze, "tell nobody of a monitor for a time; what is not well then is told again"
+    )
+    snooze_.add_argument(
+        "name", metavar="NAME", help="the monitor's name; an endpoint's covers its components"
+    )
+    snooze_.add_argument("length", metavar="TIME", help='for how long, such as 2h; "off" ends it now')
     add("migrate", migrate, "create the database's tables or bring them up to date")
     return top
 
@@ -162,6 +169,13 @@ def operate(config: Config, options: argparse.Namespace) -> int:
     from checker import commands
 
     return commands.operate(config, options.verb, options.name)
+
+
+def snooze(config: Config, options: argparse.Namespace) -> int:
+    """Tell nobody of a monitor for a time."""
+    from checker import commands
+
+    return commands.snooze(config, options.name, options.length)
 
 
 def migrate(config: Config, _options: argparse.Namespace) -> int:

@@ -16,18 +16,20 @@ from sqlalchemy.exc import DBAPIError
 
 from checker.config import Config
 from checker.config_heartbeat import too_short
-from checker.model import Command, Kind, MonitorSpec, MonitorState, State
-from checker.moments import span
+from checker.model import Command, Kind, MonitorSpec, MonitorState, Snooze, State
+from checker.moments import span, utc
 from checker.record import Recorder
 from checker.registry import Registry
 from checker.rules.usual import usual
 from checker.slugs import slug
 from checker.status_text import Painter, plain, render
-from checker.store import Store, StoreError, door, monitors, operations
+from checker.store import Store, StoreError, door, monitors, operations, snoozes
 from checker.store.views import NodeView, Overview, overview
 from checker.verdict import as_json as status_json
 from checker.verdict import verdict
+from healthkit.durations import seconds
 
+LONGEST_SNOOZE = 31 * 86_400.0  # seconds; what is longer wants the monitor paused, or gone
 ALIVE = 30.0  # seconds since a running checker's last sign
 
 
@@ -138,6 +140,26 @@ async def _command(store: Store, registry: Registry, monitor_id: int, command: C
     recorder = Recorder(store, registry, time.time)
     done = await recorder.record([(monitor_id, command)])
     return done[0].after.state
+
+
+def snooze(config: Config, name: str, length: str) -> int:
+    """Tell nobody of a monitor for a time; "off" ends that."""
+    now = time.time()
+    lasting = 0.0 if length == "off" else seconds(length, what="TIME")
+    if length != "off" and not 0 < lasting <= LONGEST_SNOOZE:
+        raise CommandError("a snooze lasts more than nothing and 31 days at most, such as 2h; off ends it")
+    with opened(config) as store:
+        registry = Registry(store)
+        registry.reload_now()
+        monitor_id, spec = find(registry, name)
+        if not lasting:
+            ended = store.write_now(lambda conn: snoozes.forget(conn, [monitor_id]))
+            print(f"{spec.full_name} is told of again" if ended else f"{spec.full_name} was not snoozed")
+            return 0
+        wanted = Snooze(now + lasting, now, user())
+        store.write_now(lambda conn: snoozes.put(conn, [monitor_id], wanted))
+    print(f"{spec.full_name} is snoozed until {utc(wanted.until)}: nobody is told of it before")
+    return 0
 
 
 def user() -> str:

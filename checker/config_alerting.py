@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from checker.config_section import Section, nearest
-from checker.config_values import read_name, read_schedule, severity
+from checker.config_values import read_name, read_schedule, reminder, severity
 from checker.maintenance import MaintenanceSpec
 from checker.model import ChannelSpec, Severity
 from checker.routes import EscalationSpec, RouteSpec
@@ -30,8 +30,9 @@ def channel(section: Section, kinds: Mapping[str, Any]) -> ChannelSpec:
     settings = {key: section.anything(key) for key in sorted(wanted) if key in section}
     for key in sorted(kinds[kind].required - settings.keys()):
         section.problem(key, f'"{key}" is missing; a channel of kind "{kind}" needs it')
+    every = reminder(section)
     section.close(wanted)
-    spec = ChannelSpec(name, kind, settings)
+    spec = ChannelSpec(name, kind, settings, every)
     if len(section.source.problems) == before:
         try:
             kinds[kind](spec, cast(Any, None))  # built to hear what it refuses; it sends nothing

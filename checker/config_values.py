@@ -12,6 +12,7 @@ from checker.model import Severity
 from checker.schedule import Schedule, parse_cron, parse_every, parse_oncalendar, parse_timezone
 
 NAME_CHARACTERS = 200
+LEAST_REMINDER = 60.0  # seconds
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -37,7 +38,19 @@ def common(section: Section, *, fail_after: int) -> dict[str, Any]:
         "depends_on": section.names("depends_on") or (),
         "description": section.text("description"),
         "severity": severity(section),
+        "remind_every": reminder(section),
     }
+
+
+def reminder(section: Section) -> float | None:
+    """Return seconds between reminders; 0 is never, and None where it is not given."""
+    every = section.duration("remind_every", None)
+    if every and every < LEAST_REMINDER:
+        section.problem(
+            "remind_every", f'"remind_every" must be at least {LEAST_REMINDER:g} s, or 0 for none'
+        )
+        return None
+    return every
 
 
 def severity(section: Section) -> str:

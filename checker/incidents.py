@@ -7,11 +7,15 @@ ends at once.
 
 A monitor that is not well and in no incident
 
-- is left alone under an open maintenance window that covers it, and opens its incident when that ends;
+- is left alone under an open maintenance window that covers it, or while it is snoozed, and opens its
+  incident when that ends;
 - joins the incident of the dependency that explains it, as suppressed: attached, never told on its own;
 - waits a little when such a dependency has just recovered: it probably follows; or when nobody has looked at
   the dependency since: the cause is probably seen next;
 - joins the open incident of its group, or opens one.
+
+An open incident whose members are all snoozed tells nothing before its end; when a snooze ends before the
+trouble does, it is told again.
 """
 
 from __future__ import annotations
@@ -20,10 +24,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from checker.maintenance import MaintenanceSpec
-from checker.model import Cause, Change, Event, Incident, Member, MonitorSpec, MonitorState, Severity, State
+from checker.model import (
+    Cause,
+    Change,
+    Event,
+    Incident,
+    Member,
+    MonitorSpec,
+    MonitorState,
+    Severity,
+    Snooze,
+    State,
+)
 from checker.rules.blindness import BLIND
+from checker.rules.reminders import Reminders
 from checker.rules.scene import SETTLE, View
 from checker.rules.sharing import shared_identity
+from checker.rules.snoozing import NOBODY, about
 from checker.rules.storms import STORM, Storm, gathered, storm_title
 from checker.rules.titles import headline, shared
 from checker.rules.transition import BAD
@@ -31,6 +48,7 @@ from checker.rules.trouble import Trouble
 from checker.slugs import slug
 
 KEY_CHARACTERS = 200
+NO_REMINDERS = Reminders()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +61,7 @@ class Decision:
     incident: Incident
     event: Event | None
     channels: tuple[str, ...] | None
+    woken: bool = False  # of reminders: a snooze ended, so that everybody is told
 
 
 def judge(
@@ -54,20 +73,22 @@ def judge(
     maintenance: Sequence[MaintenanceSpec] = (),
     now: float,
     settle: float = SETTLE,
-    remind_every: float | None = None,
+    reminders: Reminders = NO_REMINDERS,
     last_judged: float | None = None,
     storm: Storm | None = None,
+    snoozes: Mapping[int, Snooze] = NOBODY,
 ) -> list[Decision]:
     """Return what becomes of incidents: opened, updated, resolved, reminded, or only recorded.
 
     `monitors` are all live ones: a member that is not among them was removed and leaves its incident.
     `states` must hold every changed monitor and every member of `open_incidents`; besides, every monitor that
     may need an incident, and what it depends on. `open_incidents` must hold those of the groups of all
-    monitors in `states`. A reminder is due when a multiple of `remind_every` since the beginning lies between
-    `last_judged` and `now`. With `storm`, very many new incidents at once become one; then
-    `open_incidents` must hold an open storm.
+    monitors in `states`. A reminder is due when a multiple of a rhythm of `reminders` since the beginning
+    lies between `last_judged` and `now`. `snoozes` are by monitor; those that are over by `now` are told of
+    again, so each is to be given once after its end. With `storm`, very many new incidents at once become
+    one; then `open_incidents` must hold an open storm.
     """
-    view = View(monitors, states, changes, maintenance, now, settle)
+    view = View(monitors, states, changes, maintenance, now, settle, snoozes)
     incidents = {incident.group: incident for incident in open_incidents}
     own, attached = view.placed(incidents)
     if storm is not None:
@@ -75,9 +96,12 @@ def judge(
     decisions = []
     for group in sorted({*incidents, *own} - {BLIND}):
         decision = _decide(view, group, incidents.get(group), own, attached.get(group, ()))
-        if remind_every and last_judged is not None and (decision is None or decision.event is None):
+        if decision is None or decision.event is None:
             incident = decision.incident if decision else incidents[group]
-            decision = _reminder(view, incident, remind_every, last_judged) or decision
+            decision = _woken(view, incident) or decision
+        if last_judged is not None and (decision is None or decision.event is None):
+            incident = decision.incident if decision else incidents[group]
+            decision = _reminder(view, incident, reminders, last_judged) or decision
         if decision is not None:
             decisions.append(decision)
     return decisions
@@ -115,7 +139,7 @@ def _decide(
         event = Event.RESOLVED
     elif before is None:
         event = Event.OPENED
-    elif worse or louder or _is_renamed(view, before, after):
+    elif (worse or louder or _is_renamed(view, before, after)) and not view.snoozed.hides(after):
         event = Event.UPDATED
     return Decision(after, event, view.channels(group, after.members))
 
@@ -220,9 +244,18 @@ def _renewed(before: Member | None, now: Member) -> Member:
     )
 
 
-def _reminder(view: View, incident: Incident, every: float, last: float) -> Decision | None:
-    if incident.acknowledged_at is not None:
+def _woken(view: View, incident: Incident) -> Decision | None:
+    """Return that an incident is told again because a snooze is over and the trouble is not."""
+    if not view.snoozed.ended(incident) or view.snoozed.hides(incident):
         return None
-    if (view.now - incident.since) // every <= max(0.0, (last - incident.since) // every):
+    channels = view.channels(incident.group, incident.members)
+    return Decision(incident, Event.REMINDER, channels, woken=True)
+
+
+def _reminder(view: View, incident: Incident, reminders: Reminders, last: float) -> Decision | None:
+    if incident.acknowledged_at is not None or view.snoozed.hides(incident):
+        return None
+    specs = [view.monitors[each.monitor_id] for each in about(incident) if each.monitor_id in view.monitors]
+    if not reminders.any_due(specs, incident.since, last, view.now):
         return None
     return Decision(incident, Event.REMINDER, view.channels(incident.group, incident.members))

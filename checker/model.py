@@ -93,6 +93,7 @@ class MonitorSpec:
     source: str = "file"
     fail_after: int = 1
     recover_after: int = 1
+    remind_every: float | None = None  # seconds between reminders of its incidents; 0: none
     fail_when: tuple[int, int] | None = None  # down when m of n looks failed, instead of `fail_after`
     # endpoints
     url: str = field(default="", repr=False)  # may carry a password or a key
@@ -287,6 +288,15 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Snooze:
+    """A monitor that nobody is to be told of before `until`; what is not well then is told (again)."""
+
+    until: float
+    at: float  # when it was asked for
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A monitor as it stands in an incident."""
 
@@ -315,6 +325,7 @@ class Incident:
     acknowledged_at: float | None = None
     members: tuple[Member, ...] = ()
     suppressed: tuple[str, ...] = ()
+    snoozed_until: float | None = None  # as views tell it; the judge goes by its members' `Snooze`
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,3 +345,4 @@ class ChannelSpec:
     name: str
     kind: str
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    remind_every: float | None = None  # seconds between reminders here; 0: none

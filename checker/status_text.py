@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from checker.model import State
-from checker.moments import span
+from checker.moments import clock, span
 from checker.store.views import Overview, Watched
 from checker.verdict import LOOKS, TROUBLED, verdict, worst
 
@@ -66,6 +66,8 @@ def _row(each: Watched, indent: str, now: float) -> tuple[str, tuple[str, str, s
     state = each.state
     look = LOOKS[state.state]
     label = f"{look.label}, running" if state.started else look.label
+    if each.snoozed_until is not None and each.snoozed_until > now:
+        label += f", snoozed until {clock(each.snoozed_until, now)}"
     lasting = span(max(0.0, now - state.since)) if state.since and state.state is not State.NEW else ""
     seen = f"{span(max(0.0, now - state.last_seen))} ago" if state.last_seen else ""
     return look.tone, (indent + plain(each.spec.name, 60), label, lasting, seen)

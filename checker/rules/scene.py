@@ -18,11 +18,13 @@ from checker.model import (
     MonitorSpec,
     MonitorState,
     Severity,
+    Snooze,
     State,
 )
 from checker.rules import sharing
 from checker.rules.causes import Causes, group_of
 from checker.rules.flapping import is_flapping, said
+from checker.rules.snoozing import NOBODY, Snoozed
 from checker.rules.transition import BAD
 from checker.rules.trouble import Trouble
 from checker.schedule import Every
@@ -45,6 +47,7 @@ class View:
         maintenance: Sequence[MaintenanceSpec],
         now: float,
         settle: float,
+        snoozes: Mapping[int, Snooze] = NOBODY,
     ) -> None:
         self.monitors, self.states, self.now = monitors, states, now
         self._changes, self._maintenance, self._settle = changes, maintenance, settle
@@ -52,6 +55,7 @@ class View:
         self.levels = {change.monitor_id: change.new for change in changes}
         self.levels.update({monitor_id: state.state for monitor_id, state in states.items()})
         self.causes = Causes(monitors, self.levels)
+        self.snoozed = Snoozed(snoozes, monitors, self.causes, now)
 
     def placed(
         self, incidents: Mapping[str, Incident]
@@ -66,7 +70,7 @@ class View:
             number = trouble.member.monitor_id
             if number in homes:
                 own[homes[number]].append(trouble)
-            elif trouble.calm or covering(self._open_windows(trouble.at), trouble.spec.full_name):
+            elif trouble.calm or self._is_left_alone(trouble):
                 continue
             elif (root := self.causes.root(number)) is not None:
                 explained.append((root, trouble))
@@ -139,6 +143,11 @@ class View:
             if spec.identity:
                 found[spec.identity].append(number)
         return found
+
+    def _is_left_alone(self, trouble: Trouble) -> bool:
+        if self.snoozed.holds(trouble.member.monitor_id):
+            return True
+        return covering(self._open_windows(trouble.at), trouble.spec.full_name) is not None
 
     def _open_windows(self, at: float) -> list[Window]:
         if at not in self._windows:

@@ -109,6 +109,7 @@ _SPEC_DEFAULTS: dict[str, Any] = {
     "fail_after": 1,
     "recover_after": 1,
     "fail_when": None,
+    "remind_every": None,
     "url": "",
     "every": 30.0,
     "timeout": 10.0,

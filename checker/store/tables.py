@@ -269,6 +269,15 @@ maintenance = Table(
 )
 Index("ix_maintenance_end", maintenance.c.end)
 
+snooze = Table(
+    "snooze",  # nobody is told of the monitor before `until`; the row goes once that was kept
+    metadata,
+    Column("monitor_id", _Id, ForeignKey("monitor.id", ondelete="CASCADE"), primary_key=True),
+    Column("until", Double, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
 lease = Table(
     "lease",
     metadata,

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from checker.model import Change, Incident, Kind, MonitorSpec, MonitorState, Severity
-from checker.store import codec
+from checker.model import Change, Incident, Kind, MonitorSpec, MonitorState, Severity, Snooze
+from checker.rules.snoozing import NOBODY
+from checker.store import codec, snoozes
 from checker.store.tables import change, channel_state, incident, member, monitor, node, outbox, ping, state
 
 RECENT = 10  # resolved incidents on the dashboard
@@ -24,6 +25,7 @@ class Watched:
     spec: MonitorSpec
     state: MonitorState
     components: tuple[Watched, ...] = ()
+    snoozed_until: float | None = None  # it may be over by now, and not told of yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,14 @@ def watched(conn: Connection) -> tuple[Watched, ...]:
         .where(monitor.c.removed_at.is_(None))
     )
     rows = conn.execute(query).all()
+    silent = snoozes.load(conn)
     names = {row.id: row.name for row in rows if row.parent_id is None}
     parts: dict[int, list[Watched]] = defaultdict(list)
     for row in rows:
         if row.parent_id in names:
-            parts[row.parent_id].append(_watched(row, names[row.parent_id], ()))
+            parts[row.parent_id].append(_watched(row, names[row.parent_id], (), silent))
     tops = (row for row in rows if row.parent_id is None)
-    found = (_watched(row, "", sorted(parts[row.id], key=_name)) for row in tops)
+    found = (_watched(row, "", sorted(parts[row.id], key=_name), silent) for row in tops)
     return tuple(sorted(found, key=lambda each: (each.spec.kind is not Kind.ENDPOINT, _name(each))))
 
 
@@ -177,7 +180,9 @@ def _name(each: Watched) -> str:
     return each.spec.name
 
 
-def _watched(row: Row[Any], parent: str, components: Iterable[Watched]) -> Watched:
+def _watched(
+    row: Row[Any], parent: str, components: Iterable[Watched], silent: Mapping[int, Snooze] = NOBODY
+) -> Watched:
     spec = codec.spec_of(
         row.spec,
         kind=row.kind,
@@ -187,10 +192,11 @@ def _watched(row: Row[Any], parent: str, components: Iterable[Watched]) -> Watch
         parent=parent,
         source=row.source,
     )
-    if row.data is None:
-        return Watched(row.id, spec, MonitorState(), tuple(components))
-    current = codec.state_of(row.state, row.since, row.deadline, row.data)
-    return Watched(row.id, spec, current, tuple(components))
+    known = row.data is not None
+    current = codec.state_of(row.state, row.since, row.deadline, row.data) if known else MonitorState()
+    own = (silent.get(row.id), silent.get(row.parent_id))
+    quiet = max((each.until for each in own if each is not None), default=None)
+    return Watched(row.id, spec, current, tuple(components), quiet)
 
 
 def incidents(conn: Connection, *, resolved: bool | None, limit: int) -> tuple[Incident, ...]:
@@ -205,7 +211,7 @@ def incidents(conn: Connection, *, resolved: bool | None, limit: int) -> tuple[I
 def _incidents(conn: Connection, query: Select[Any]) -> tuple[Incident, ...]:
     rows = conn.execute(query).mappings().all()
     people = _members(conn, [row["id"] for row in rows])
-    return tuple(
+    found = tuple(
         Incident(
             id=row["id"],
             group=row["group"],
@@ -221,6 +227,7 @@ def _incidents(conn: Connection, query: Select[Any]) -> tuple[Incident, ...]:
         )
         for row in rows
     )
+    return snoozes.shown(conn, found)
 
 
 def incident_of(conn: Connection, incident_id: int) -> Incident | None:

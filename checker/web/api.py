@@ -10,11 +10,11 @@ from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Reques
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from checker.maintenance import MaintenanceSpec, active
-from checker.model import Command, Incident, Kind, MonitorSpec, State
+from checker.model import Command, Incident, Kind, MonitorSpec, Snooze, State
 from checker.record import UnknownMonitorError
 from checker.schedule import describe
 from checker.slugs import slug as slug_of
-from checker.store import operations, uptime, views, windows
+from checker.store import operations, snoozes, uptime, views, windows
 from checker.store.views import Watched
 from checker.store.windows import OneOff
 from checker.verdict import as_json
@@ -133,6 +133,32 @@ def _monitors(context: Context, reading: APIRouter, writing: APIRouter) -> None:
         )
         return {"changes": [_change_json(each) for each in found]}
 
+    @writing.post(
+        "/monitors/{name:path}/snooze",
+        summary="Tell nobody of a monitor for a time",
+        response_model=schemas.Monitor,
+        responses=_UNKNOWN,
+    )
+    async def snooze(name: Name, asked: schemas.NewSnooze) -> Any:
+        """From now on; an endpoint with its components. What is not well at the end is told then."""
+        monitor_id, spec = _find(context, name)
+        wanted = _snooze(context, asked)
+        await context.store.write(lambda conn: snoozes.put(conn, [monitor_id], wanted))
+        return monitor_json(await _watched(context, spec.parent or spec.name))
+
+    @writing.post(
+        "/monitors/{name:path}/unsnooze",
+        summary="Tell of a snoozed monitor again",
+        response_model=schemas.Monitor,
+        responses=_UNKNOWN,
+    )
+    async def unsnooze(name: Name) -> Any:
+        """From now on; what is known of it already is not told again."""
+        monitor_id, spec = _find(context, name)
+        await context.store.write(lambda conn: snoozes.forget(conn, [monitor_id]))
+        context.wake()
+        return monitor_json(await _watched(context, spec.parent or spec.name))
+
     for verb, summary in (("pause", "Stop watching a monitor"), ("resume", "Watch a paused monitor again")):
         _command(context, writing, verb, summary)
 
@@ -195,6 +221,25 @@ def _incidents(context: Context, reading: APIRouter, writing: APIRouter) -> None
             raise HTTPException(409, f"incident {number} is resolved: there is nothing to acknowledge")
         await context.store.write(lambda conn: operations.acknowledge_incident(conn, number, now, by))
         return incident_json(await _incident(context, number))
+
+    @writing.post(
+        "/incidents/{number}/snooze",
+        summary="Tell nobody of an incident for a time",
+        response_model=schemas.Incident,
+        responses={**_UNKNOWN, 409: {"model": schemas.Problem, "description": "it is over"}},
+    )
+    async def snooze(number: Id, asked: schemas.NewSnooze) -> Any:
+        """All that it is about is snoozed; if it still lasts at the end, it is told again."""
+        wanted = _snooze(context, asked)
+        if not await context.store.write(lambda conn: snoozes.put_incident(conn, number, wanted)):
+            await _incident(context, number)
+            raise HTTPException(409, f"incident {number} is resolved: there is nothing to snooze")
+        return incident_json(await _incident(context, number))
+
+
+def _snooze(context: Context, asked: schemas.NewSnooze) -> Snooze:
+    now = context.clock()
+    return Snooze(now + float(asked.length), now, asked.by)
 
 
 def _maintenance(context: Context, reading: APIRouter, writing: APIRouter) -> None:
@@ -366,6 +411,7 @@ def monitor_json(watched: Watched) -> dict[str, Any]:
         "backlog": state.backlog,
         "metrics": state.value if spec.kind is Kind.HEARTBEAT and isinstance(state.value, dict) else {},
         "latency": state.latency,
+        "snoozed_until": watched.snoozed_until,
         "components": [component_json(part) for part in watched.components],
     }
 
@@ -392,6 +438,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "since": incident.since,
         "resolved_at": incident.resolved_at,
         "acknowledged_at": incident.acknowledged_at,
+        "snoozed_until": incident.snoozed_until,
         "suppressed": list(incident.suppressed),
         "monitors": [
             {

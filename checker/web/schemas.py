@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from checker.model import Cause, Kind, Severity, State
 from checker.store.codec import clean
@@ -87,6 +87,7 @@ class Monitor(Standing):
     backlog: float | None
     metrics: dict[str, float] = Field(description="the figures of a heartbeat's last ping that had some")
     latency: float | None
+    snoozed_until: float | None = Field(None, description="nobody is told of it before")
     components: list[Component]
 
 
@@ -141,6 +142,7 @@ class Incident(Answer):
     since: float
     resolved_at: float | None
     acknowledged_at: float | None
+    snoozed_until: float | None = Field(None, description="nobody is told anything new of it before")
     suppressed: list[str]
     monitors: list[Member]
 
@@ -255,6 +257,24 @@ class NewWindow(BaseModel):
         if (self.end is None) == (self.duration is None):
             raise ValueError("give either end or duration")
         return self
+
+
+class NewSnooze(BaseModel):
+    """For how long nobody is to be told: `for` ("2h", or seconds)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    length: Annotated[float | Annotated[str, Field(max_length=40)], AfterValidator(_seconds)] = Field(
+        alias="for", description='seconds, or text such as "2h"; 31 days at most'
+    )
+    by: Annotated[Text, Field(max_length=200)] = "the API"
+
+    @field_validator("length")
+    @classmethod
+    def _bounded(cls, value: float) -> float:
+        if not 0 < value <= LONGEST_WINDOW:
+            raise ValueError("a snooze lasts more than nothing, and 31 days at most")
+        return value
 
 
 class Acknowledgement(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from checker.assembler import Assembler
+from checker.assembler import Assembler, Manner
 from checker.channels import ChannelError
 from checker.dispatcher import Dispatcher
 from checker.maintenance import MaintenanceSpec
@@ -102,6 +102,7 @@ class House:
         self.maintenance: list[MaintenanceSpec] = []
         self.routes: list[RouteSpec] = []
         self.escalations: list[EscalationSpec] = []
+        self.manner = Manner("https://checker.example")
         self.blind_since = blind_since
         self.watcher = Watcher(
             store,
@@ -127,7 +128,7 @@ class House:
             node=node,
             channels=lambda: list(self.channels),
             maintenance=lambda: self.maintenance,
-            public_url="https://checker.example",
+            manner=lambda: self.manner,
             changed=self.recorder.changed,
             put=self.put,
             clock=self.clock,

@@ -216,6 +216,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
         ('[server]\nping_key = "a/s3cret"', '2: server: "ping_key" stands in URLs'),
         ('[server]\npublic_url = "checker.example"', '2: server: "public_url" is not an http or https URL'),
         ('[server]\nlog_level = "loud"', '2: server: "log_level" must be one of debug'),
+        (heartbeat('every = 60\nremind_every = "1s"'), '"remind_every" must be at least 60 s, or 0 for none'),
         ('[server]\nremind_every = "1s"', '2: server: "remind_every" must be from 60 s'),
         ("[[server]]\n", "1: [server] must be one table"),
         ('[endpoint]\nname = "x"', "1: [endpoint] must be written [[endpoint]]"),

@@ -22,6 +22,7 @@ from checker.model import (
     Severity,
     State,
 )
+from checker.rules.reminders import Reminders
 from checker.schedule import Cron
 from checker.state import advance, initial
 from tests.checker.judging import T0, component, endpoint, heartbeat, ping, poll
@@ -544,7 +545,7 @@ def test_channels_of_all_members_are_told_and_none_means_all() -> None:
 
 
 def test_reminders_come_at_their_interval_until_someone_acknowledges() -> None:
-    desk = Desk(remind_every=3600.0)
+    desk = Desk(reminders=Reminders(3600.0))
     desk.ping(WORKER, "fail")
     desk.judge()
     for _ in range(12):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from checker.config import parse
 from checker.model import Cause, Deadline, MonitorSpec, PingKind, Poll, Verdict
+from checker.rules.reminders import Reminders
 from checker.rules.storms import Storm
 from checker.state import initial
 from tests.checker.judging import T0, component, ping
@@ -74,7 +75,9 @@ class Week(Desk):
         specs[SHOP_DB] = component("database:write", "shop", identity=IDENTITY, fail_after=2, every=60.0)
         specs[API_DB] = component("database:write", "api", identity=IDENTITY, fail_after=2, every=60.0)
         specs[SHOP_DISK] = component("disk:status", "shop", fail_after=2, every=60.0)
-        super().__init__(specs, settle=300.0, maintenance=config.maintenance, storm=Storm(), remind_every=DAY)
+        super().__init__(
+            specs, settle=300.0, maintenance=config.maintenance, storm=Storm(), reminders=Reminders(DAY)
+        )
         self.states = {number: initial(spec, START) for number, spec in specs.items()}
         self.minute = 0
         self.when: list[str] = []

@@ -186,6 +186,30 @@ def test_what_is_over_or_unknown_cannot_be_acknowledged(site: Site) -> None:
         site.json(f"/api/incidents/{number_text}", 422)
 
 
+def test_an_incident_is_snoozed_and_says_until_when(site: Site) -> None:
+    number = open_incident(site)
+    found = site.json(f"/api/incidents/{number}/snooze", method="POST", json={"for": "2h", "by": "Ann"})
+    assert found["snoozed_until"] == NOW + 7200
+    assert site.json(f"/api/incidents/{number}")["snoozed_until"] == NOW + 7200
+    assert site.json("/api/monitors/shop")["snoozed_until"] == NOW + 7200
+    site.json("/api/incidents/99/snooze", 404, method="POST", json={"for": 60})
+
+
+def test_a_monitor_is_snoozed_and_told_of_again(site: Site) -> None:
+    path = "/api/monitors/nightly-invoices"
+    assert site.json(f"{path}/snooze", method="POST", json={"for": 90})["snoozed_until"] == NOW + 90
+    assert site.json(f"{path}/unsnooze", method="POST")["snoozed_until"] is None
+    for wrong in ({"for": 0}, {"for": "1y"}, {"for": -1}, {"for": 40 * 86400}, {}, {"for": 60, "x": 1}):
+        site.json(f"{path}/snooze", 422, method="POST", json=wrong)
+    site.json("/api/monitors/nobody/snooze", 404, method="POST", json={"for": 60})
+
+
+def test_what_is_over_cannot_be_snoozed(site: Site) -> None:
+    number = open_incident(site, resolved_at=NOW)
+    answer = site.json(f"/api/incidents/{number}/snooze", 409, method="POST", json={"for": 60})
+    assert "is resolved" in answer["error"]
+
+
 # Maintenance
 
 

@@ -173,6 +173,19 @@ def test_ack_without_an_incident_says_so(desk: Desk, capsys: pytest.CaptureFixtu
     assert "no open incident" in capsys.readouterr().err
 
 
+def test_a_monitor_is_snoozed_and_no_more(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.run("snooze", "nightly", "2h") == 0
+    assert "nightly is snoozed until" in capsys.readouterr().out
+    assert desk.run("status") == 0
+    assert "snoozed until" in capsys.readouterr().out
+    assert desk.run("snooze", "nightly", "off") == 0
+    assert "is told of again" in capsys.readouterr().out
+    assert desk.run("snooze", "nightly", "off") == 0
+    assert "was not snoozed" in capsys.readouterr().out
+    for wrong in ("0", "60d", "soon"):
+        assert desk.run("snooze", "nightly", wrong) == 1
+
+
 def test_test_channel_sends_now_and_says_how_it_went(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert desk.run("test-channel", "ops") == 0
     assert [request.json()["event"] for request in hook(desk).requests] == ["test"]
