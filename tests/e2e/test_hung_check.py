@@ -13,7 +13,7 @@ from tests.e2e.serving import FLASK, GUNICORN, UVICORN, Kind, Server
 from tests.waiting import wait_for
 
 TIMEOUT = 0.5  # as in hung_apps
-SLACK = 1.5  # seconds that a loaded machine may add
+SLACK = 4.0  # seconds that a loaded machine may add; what hangs here hangs for longer
 
 KINDS = {
     "uvicorn": Kind(UVICORN),
@@ -71,7 +71,7 @@ def test_the_server_stops_at_once_with_a_hung_check(server: Server) -> None:
         start = time.monotonic()
         server.process.terminate()
         server.process.wait(10)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 2 + SLACK
 
 
 def test_two_hundred_callers_at_once_cause_one_run_a_freshness_period(server: Server) -> None:
