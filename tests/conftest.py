@@ -69,6 +69,10 @@ def postgres_url(postgres_server_url: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
 
+# Files that wait the longest for real programs, and cannot be shared out among workers.
+LONGEST = ("test_sql_faults.py", "test_demo.py", "test_contract.py", "test_checker_process.py", "test_claims.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with those that wait for real programs, so that the run does not end with one of them alone."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    items.sort(key=lambda item: (item.path.name not in LONGEST, "e2e" not in item.path.parts))
