@@ -70,7 +70,13 @@ def postgres_url(postgres_server_url: str) -> Iterator[str]:
 
 
 # Files that wait the longest for real programs, and cannot be shared out among workers.
-LONGEST = ("test_sql_faults.py", "test_demo.py", "test_contract.py", "test_checker_process.py", "test_claims.py")
+LONGEST = (
+    "test_sql_faults.py",
+    "test_demo.py",
+    "test_contract.py",
+    "test_checker_process.py",
+    "test_claims.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
