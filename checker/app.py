@@ -26,6 +26,7 @@ from checker.record import Recorder
 from checker.registry import Registry
 from checker.reload import Reloader
 from checker.retention import Retention
+from checker.share import Alone, Share
 from checker.rules.reminders import Reminders
 from checker.store import Store, StoreError, monitors
 from checker.store.channel_threads import StoredPosts
@@ -95,7 +96,9 @@ class Checker:
             logger.info("configuration: %s", line)
         self.registry = Registry(self.store)
         await self.registry.reload()
-        self.recorder = Recorder(self.store, self.registry, self.clock)
+        self.share = Alone() if self.store.dialect == "sqlite" else self._join()
+        may_poll = self.share.fence if isinstance(self.share, Share) else None
+        self.recorder = Recorder(self.store, self.registry, self.clock, may_poll=may_poll)
         self.windows = Windows(self.store, self.clock)
         await self.windows.reload()
         self.http = Http()
@@ -117,6 +120,14 @@ class Checker:
             self.dead_man.check, name="dead_man", measurement="sign", timeout=2, fresh_for=1, critical=False
         )
 
+    def _join(self) -> Share:
+        return Share(
+            self.store,
+            self.node,
+            changed=lambda: self.poller.reload(),
+            sees=lambda: self.poller.sight.since is None,
+        )
+
     def _make_loops(self) -> None:
         put = asyncio.Event()
         self.poller = Poller(
@@ -125,6 +136,7 @@ class Checker:
             self.http,
             self.clock,
             references=self._first.server.reachability,
+            share=self.share,
         )
         sight = self.poller.sight
         self.watcher = Watcher(
@@ -134,6 +146,7 @@ class Checker:
             node=self.node,
             clock=self.clock,
             blind_since=lambda: sight.since,
+            share=self.share,
         )
         self.assembler = Assembler(
             self.store,
@@ -197,6 +210,9 @@ class Checker:
             "retention": Retention(self.store, self.registry, self.clock).run,
             "dead man's switch": self.dead_man.run,
         }
+        loops["sight"] = lambda: self.poller.sight.run(self.clock)
+        if isinstance(self.share, Share):
+            loops["share"] = self.share.run
         signs = {
             "poller": lambda: self.poller.turned_at,
             "watcher": lambda: self.watcher.turned_at,
@@ -232,6 +248,8 @@ class Checker:
 
     async def _say_goodbye(self) -> None:
         try:
+            if isinstance(self.share, Share):
+                await self.share.stop()
             await self.assembler.stop()
             await self.watcher.stop(self.clock())
         except StoreError as error:

@@ -17,7 +17,9 @@ from checker.model import Cause, Kind, MonitorSpec, Poll
 from checker.probe import probe
 from checker.record import Overloaded, Recorded, Recorder, StoreUnavailable, UnknownMonitorError
 from checker.registry import Registry
+from checker.share import Alone, Shared
 from checker.sight import Sight
+from checker.store.nodes import Fenced
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class Poller:
         monotonic: Callable[[], float] = time.monotonic,
         in_flight: int = IN_FLIGHT,
         references: Sequence[str] = (),
+        share: Shared | None = None,
     ) -> None:
         self.latest: dict[int, Poll] = {}  # the last look at each endpoint, kept also while the store is away
         self._registry = registry
@@ -86,6 +89,7 @@ class Poller:
         self._http = http
         self._clock = clock
         self._monotonic = monotonic
+        self._share = share or Alone()  # which endpoints are this node's
         self._slots = asyncio.Semaphore(in_flight)
         self._endpoints: dict[int, _Endpoint] = {}
         self._schedule = _Schedule()
@@ -136,7 +140,7 @@ class Poller:
 
     def _adopt(self, now: float) -> None:
         """Bring the schedule in step with the registry; an endpoint that did not change keeps its place."""
-        live = dict(self._registry.endpoints())
+        live = {each: spec for each, spec in self._registry.endpoints() if self._share.owns(each)}
         for gone in self._endpoints.keys() - live.keys():
             self._remove(gone)
             self.latest.pop(gone, None)
@@ -168,9 +172,12 @@ class Poller:
         return started
 
     async def _look(self, endpoint: _Endpoint) -> None:
+        pledge = self._share.pledge()
         try:
             async with self._slots:
                 poll = await probe(self._http, endpoint.spec, clock=self._clock)
+            if pledge is None or not self._share.keeps(pledge):
+                return  # another node's meanwhile, or this one was asleep: what it saw is void
             self.latest[endpoint.id] = poll
             if not await self.sight.believes(endpoint.id, endpoint.spec, poll):
                 return
@@ -189,8 +196,8 @@ class Poller:
         try:
             async with asyncio.timeout(RECORD_WITHIN):
                 recorded = await self._recorder.record([(endpoint.id, poll)])
-        except UnknownMonitorError:
-            return []  # removed while it was being looked at
+        except (UnknownMonitorError, Fenced):
+            return []  # another node's, or removed while it was being looked at
         except (StoreUnavailable, Overloaded, TimeoutError) as error:
             if not self._unrecorded:
                 why = str(error) or f"the database took more than {RECORD_WITHIN:g} s"

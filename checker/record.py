@@ -22,6 +22,7 @@ from checker.state import advance, initial
 from checker.store import Store, StoreUnavailable, door, monitors
 from checker.store.bulk import Row
 from checker.store.monitors import Monitor
+from checker.store.nodes import Fenced
 from healthkit.bounds import clean
 from healthkit.errors import HealthkitError
 
@@ -76,12 +77,19 @@ class Recorder:
     """
 
     def __init__(
-        self, store: Store, registry: Registry, clock: Callable[[], float], *, limit: int = LIMIT
+        self,
+        store: Store,
+        registry: Registry,
+        clock: Callable[[], float],
+        *,
+        limit: int = LIMIT,
+        may_poll: Callable[[Connection], bool] | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
         self._limit = limit
+        self._may_poll = may_poll  # asked in a transaction that writes polls: whether they are this node's
         self._waiting: deque[_Request] = deque()
         self._count = 0
         self._committer: asyncio.Task[None] | None = None
@@ -93,7 +101,8 @@ class Recorder:
         """Return what each observation did, in order, after the commit.
 
         Observations of one caller are committed together or not at all. Raises `Overloaded` when too many
-        wait, `StoreUnavailable` when the database cannot take it, `UnknownMonitorError` for an id not live.
+        wait, `StoreUnavailable` when the database cannot take it, `UnknownMonitorError` for an id not live,
+        and `Fenced` for polls of endpoints that are another node's now.
         A cancelled caller's observations may be recorded all the same.
         """
         if not observations:
@@ -153,13 +162,26 @@ class Recorder:
         now = self._clock()
         work = [request.observations for request in batch]
         try:
-            outcomes = await self._store.write(lambda conn: _Fold(conn, self._registry, now).run(work))
+            outcomes = await self._store.write(lambda conn: self._fold(conn, work, now))
         except StoreUnavailable as error:
             _refuse_all(batch, error)
+        except Fenced as error:
+            polls = [each for each in batch if _has_poll(each.observations)]
+            _refuse_all(polls, error)
+            await self._commit_batch([each for each in batch if each not in polls])
         except Exception as error:  # noqa: BLE001 - one poisoned observation: it must not fail the others
             await self._commit_singly(batch, error)
         else:
             self._answer(batch, outcomes)
+
+    def _fold(
+        self, conn: Connection, work: Sequence[Sequence[tuple[int, Observation]]], now: float
+    ) -> _Outcome:
+        if self._may_poll and any(_has_poll(each) for each in work) and not self._may_poll(conn):
+            raise Fenced(
+                "polls were not recorded: this node's lease ran out, and the endpoints are another's"
+            )
+        return _Fold(conn, self._registry, now).run(work)
 
     async def _commit_singly(self, batch: list[_Request], error: Exception) -> None:
         if len(batch) == 1:
@@ -181,6 +203,10 @@ class Recorder:
             self.changed.set()
         if outcome.deadline < self.awaited:
             self.sooner.set()
+
+
+def _has_poll(observations: Sequence[tuple[int, Observation]]) -> bool:
+    return any(isinstance(each, Poll) for _, each in observations)
 
 
 def _refuse_all(batch: list[_Request], error: Exception) -> None:

@@ -65,6 +65,14 @@ class Sight:
                 await self._ask_all(others, poll.at)
         return self.since is None
 
+    async def run(self, clock: Callable[[], float]) -> None:
+        """While blind, ask every few seconds, for ever: also where others look at our endpoints meanwhile."""
+        while True:
+            await asyncio.sleep(ASK_EVERY)
+            if self.since is not None and (others := self._references or self._others()):
+                async with self._lock:
+                    await self._ask_all(others, clock())
+
     async def _ask_all(self, others: Sequence[MonitorSpec], at: float) -> None:
         answers = await asyncio.gather(*(self._ask(each) for each in others))
         self._asked = at
@@ -86,12 +94,13 @@ class Sight:
     def _was_asked(self, at: float) -> bool:
         return self.since is not None and self._asked is not None and 0 <= at - self._asked < ASK_EVERY
 
-    def _others(self, monitor_id: int, spec: MonitorSpec) -> list[MonitorSpec]:
+    def _others(self, monitor_id: int = 0, spec: MonitorSpec | None = None) -> list[MonitorSpec]:
         """Return a few endpoints on other hosts; none where there are too few."""
+        own = _host(spec) if spec is not None else ""
         hosts: dict[str, MonitorSpec] = {}
         for number, each in self._endpoints().items():
             host = _host(each)
-            if number != monitor_id and host != _host(spec) and not is_local(host):
+            if number != monitor_id and host != own and not is_local(host):
                 hosts.setdefault(host, each)
         return list(hosts.values())[:ASKED] if len(hosts) + 1 >= LEAST else []
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from checker.model import Blind, Deadline, Observation
 from checker.record import Overloaded, Recorder, UnknownMonitorError
 from checker.registry import Registry
+from checker.share import Alone, Shared
 from checker.store import Store, StoreUnavailable, door, nodes
 
 _log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ BATCH = 1_000  # deadlines in one transaction
 LOOK = 1.0  # seconds between two looks, at most
 BEAT = 5.0  # seconds between two signs of our own life in the store
 BLIND_AFTER = 2 * BEAT  # seconds without a look, or a sign of life, that make a blind time
+TELL_WITHIN = 30.0  # seconds that one node has for telling all heartbeats of a blind time
+PATIENCE = 2.0  # seconds after which any node judges a deadline that the one it is meant for has not judged
 HICCUP = 2.0  # seconds without a look after which waiting pings get a moment to come in first
 
 
@@ -44,11 +47,13 @@ class Watcher:
         clock: Callable[[], float],
         blind_after: float = BLIND_AFTER,
         blind_since: Callable[[], float | None] = lambda: None,
+        share: Shared | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
         self._recorder = recorder
         self._node = node
+        self._share = share or Alone()  # which deadlines are this node's to judge first
         self._clock = clock
         self._blind_after = blind_after
         self._blind_since = blind_since  # since when our own network is away; None while it is there
@@ -84,11 +89,11 @@ class Watcher:
         lost = self._blind_since()
         if lost is not None:
             self._sighted = lost if self._sighted is None else min(self._sighted, lost)
-            await self._beat(now)
             return 0
         gap = now - (now if self._sighted is None else self._sighted)
         if gap > self._blind_after:
-            await self._tell_blind(now - gap, now)
+            if not await self._account_for(now - gap, now):
+                return 0
         elif gap > self._hiccup:
             await self._beat(now)
             self._sighted = now
@@ -111,12 +116,33 @@ class Watcher:
             due = await self._store.read(functools.partial(door.due, now=now, after=last, limit=BATCH))
             if not due:
                 return count
-            live = [each for each, _ in due if self._registry.by_id(each) is not None]
+            live = [
+                each
+                for each, at in due
+                if self._registry.by_id(each) is not None and self._judges(each, at, now)
+            ]
             count += await self._record([(each, Deadline(now)) for each in live])
             # Onward only: a monitor that stays due is asked again with the next look, and holds up nobody.
             last = (due[-1][1], due[-1][0])
             if len(due) < BATCH:
                 return count
+
+    def _judges(self, monitor_id: int, deadline: float, now: float) -> bool:
+        return deadline < now - PATIENCE or self._share.judges(monitor_id)
+
+    async def _account_for(self, start: float, now: float) -> bool:
+        """Tell heartbeats of time in which no node saw, once; False while another node is telling them."""
+        sights = await self._store.write(lambda conn: nodes.others_sight(conn, self._node, now, TELL_WITHIN))
+        if sights is None:
+            return False
+        if sights.last is not None:
+            start = max(start, sights.last)
+        if now - start > self._blind_after:
+            await self._tell_blind(start, now)
+        self._beaten = None
+        await self._beat(now)
+        await self._store.write(lambda conn: nodes.release(conn, nodes.SIGHT, self._node))
+        return True
 
     async def _tell_blind(self, start: float, end: float) -> None:
         _log.warning("could not see for %.1f s; deadlines move by as much", end - start)

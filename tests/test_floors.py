@@ -36,7 +36,7 @@ CHECKER_FLOORS: list[set[str]] = [
     {"config_endpoint", "config_heartbeat", "config_alerting"},
     {"state", "incidents", "channels", "probe", "config_checks", "sight"},
     {"store", "config", "prove"},
-    {"registry", "dispatcher", "reload", "own_health", "verdict"},
+    {"registry", "dispatcher", "reload", "share", "own_health", "verdict"},
     {"record", "assembler", "retention", "status_text", "dead_man"},
     {"poller", "watcher", "web", "commands"},
     {"server", "drills"},

@@ -1,0 +1,107 @@
+"""Deadlines and blind times with several nodes: judged once, and only what nobody saw is blind."""
+
+from __future__ import annotations
+
+import asyncio
+
+from checker.model import State
+from checker.share import Share
+from checker.store import Store, nodes
+from checker.store.tables import change
+from checker.watcher import BLIND_AFTER, PATIENCE, Watcher
+from tests.checker.house import NOW, House, heartbeat
+
+SPECS = [heartbeat(f"job-{number}") for number in range(8)]
+
+
+def watcher(house: House, name: str, share: Share | None = None) -> Watcher:
+    return Watcher(
+        house.store, house.registry, house.recorder,
+        node=name, clock=house.clock, blind_after=BLIND_AFTER, share=share,
+    )  # fmt: skip
+
+
+async def see(house: House, until: float, *watching: Watcher) -> None:
+    """Let each of them look every second up to a moment."""
+    while house.now < until:
+        house.now = min(house.now + 1.0, until)
+        for each in watching:
+            await each.once(house.now)
+
+
+def test_a_node_that_slept_moves_no_deadline_that_another_node_watched(store: Store) -> None:
+    house = House(store, *SPECS)
+
+    async def main() -> None:
+        zombie, other = watcher(house, "a"), watcher(house, "b")
+        await zombie.once(NOW)
+        await other.once(NOW)
+        await see(house, NOW + 60, other)
+        before = house.state("job-0").deadline
+        await zombie.once(NOW + 60.5)
+        assert house.state("job-0").deadline == before
+
+    asyncio.run(main())
+
+
+def test_what_no_node_saw_moves_each_deadline_once(store: Store) -> None:
+    house = House(store, *SPECS)
+
+    async def main() -> None:
+        watching = [watcher(house, name) for name in "abc"]
+        for each in watching:
+            await each.once(NOW)
+        before = house.state("job-0").deadline
+        assert before is not None
+        house.now = NOW + 60
+        await asyncio.gather(*(each.once(house.now) for each in watching))
+        await asyncio.gather(*(each.once(house.now + 1) for each in watching))
+        assert house.state("job-0").deadline == before + 60
+
+    asyncio.run(main())
+
+
+def test_while_one_node_tells_of_blind_time_no_other_judges(store: Store) -> None:
+    house = House(store, *SPECS)
+
+    async def main() -> None:
+        one = watcher(house, "a")
+        await one.once(NOW)
+        await store.write(lambda conn: nodes.acquire(conn, nodes.SIGHT, "b", NOW + 300, 30.0))
+        assert await one.once(NOW + 300) == 0
+        assert house.state("job-0").state is State.NEW
+
+    asyncio.run(main())
+
+
+def test_each_deadline_is_judged_by_one_node_and_by_any_when_that_one_is_late(store: Store) -> None:
+    house = House(store, *SPECS)
+
+    async def main() -> None:
+        shares = [Share(store, name) for name in "ab"]
+        for each in (*shares, *shares):
+            await each.beat()
+        one, two = watcher(house, "a", shares[0]), watcher(house, "b", shares[1])
+        await one.once(NOW)
+        await two.once(NOW)
+        await see(house, NOW + 91, one, two)
+        assert len(house.rows(change, "id")) == len(SPECS)
+
+    asyncio.run(main())
+
+
+def test_a_deadline_whose_node_does_not_judge_it_is_judged_by_another_soon(store: Store) -> None:
+    house = House(store, *SPECS)
+
+    async def main() -> None:
+        shares = [Share(store, name) for name in "ab"]
+        for each in (*shares, *shares):
+            await each.beat()
+        one = watcher(house, "a", shares[0])
+        await one.once(NOW)
+        await see(house, NOW + 90, one)
+        assert 0 < len(house.rows(change, "id")) < len(SPECS)
+        await see(house, NOW + 90 + PATIENCE + 1, one)
+        assert len(house.rows(change, "id")) == len(SPECS)
+
+    asyncio.run(main())
