@@ -179,14 +179,21 @@ class Server:
 
 
 class RedisServer(Server):
-    """A real Redis; `.url` is `redis://127.0.0.1:PORT/0`. Nothing is written to disk."""
+    """A real Redis; `.url` is `redis://127.0.0.1:PORT/0`. Nothing is written to disk.
+
+    `settings` are further lines of its configuration, e.g. `{"cluster-enabled": "yes"}`.
+    """
 
     title = "Redis"
     stop_signal = signal.SIGKILL  # it keeps no data, so there is nothing to end in order
 
-    def __init__(self, *, port: int | None = None, password: str | None = None, databases: int = 16) -> None:
+    def __init__(
+        self, *, port: int | None = None, password: str | None = None, databases: int = 16,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(port=port, password=password)
         self.databases = databases
+        self.settings = settings or {}
         self._binary = redis_binary()
 
     @property
@@ -201,6 +208,7 @@ class RedisServer(Server):
 
     def _command(self) -> list[str]:
         settings = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "databases": self.databases}
+        settings |= self.settings
         lines = [f"{key} {value}" for key, value in settings.items()] + ['save ""', "appendonly no"]
         if self.password:  # in a file, because everyone can read a command line
             lines.append(f'requirepass "{self.password}"')

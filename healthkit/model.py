@@ -37,8 +37,9 @@ class Probe(Protocol):
     (durations, defaults for `Health.add`), `component_type` ("datastore", "system", "component"), `critical`
     (default True), `tags`, `identity` (the shared thing it depends on, e.g. "postgres:orders"), `depends_on`,
     `description`, `on_app_loop`, `every`, `initial_delay`, `fail_after`.
-    Optional method `abort()`: called from another thread once a run is over its timeout; ends the hung call
-    if it can.
+    Optional methods: `abort()`, called from another thread once a run is over its timeout; ends the hung call
+    if it can. `within(limit)`, called once at registration with the timeout (seconds) that `Health.add` was
+    given, so that the probe's own limits, whose reasons tell more, are over first.
     """
 
     name: str

@@ -73,7 +73,7 @@ def build(probe: Any, *, name: str | None = None, **options: Unpack[Options]) ->
     what = f"check {title!r}"
     is_async = _shape(probe, what)
     on_app_loop = _on_app_loop(found("on_app_loop", False), is_async, what)
-    return Check(
+    check = Check(
         name=title,
         measurement=name_of(found("measurement", DEFAULT_MEASUREMENT), f"{what}: measurement"),
         run=probe,
@@ -92,6 +92,9 @@ def build(probe: Any, *, name: str | None = None, **options: Unpack[Options]) ->
         initial_delay=seconds(found("initial_delay", 0.0), what=f"{what}: initial_delay"),
         fail_after=_count(found("fail_after", 1), f"{what}: fail_after"),
     )
+    if options.get("timeout") is not None and callable(within := getattr(probe, "within", None)):
+        within(check.timeout)
+    return check
 
 
 def place() -> str:

@@ -22,7 +22,6 @@ from healthkit.model import Result
 RUNNING, PAUSED = 1, 2  # apscheduler.schedulers.base
 RUN_TIMES = "apscheduler.run_times"
 TABLE = "apscheduler_jobs"
-STEP_SHARE = 0.4  # of the timeout, for each single step on the network
 
 
 class SchedulerHeartbeat:
@@ -94,6 +93,11 @@ class StoredJobs:
             raise Fail("missing: the store holds no job that is to run again", state="missing")
         return _judge(moments, self._clock(), self._max_late, {"jobs": len(moments)})
 
+    def within(self, limit: float) -> None:
+        """Fit every step into `limit` seconds, the timeout that it was registered with."""
+        self.timeout = limit
+        self._store.within(limit)
+
     def close(self) -> None:
         """Close the probe's connection; the next run opens another."""
         self._store.close()
@@ -101,9 +105,13 @@ class StoredJobs:
 
 class _InRedis:
     def __init__(self, store: Any, key: str, timeout: float) -> None:
-        from healthkit.checks.redis_link import own_client
+        self._given, self._key = store, key
+        self.within(timeout)
 
-        self._client, self._key = own_client(store, timeout * STEP_SHARE), key
+    def within(self, limit: float) -> None:
+        from healthkit.checks.redis_link import STEP_SHARE, own_client
+
+        self._client = own_client(self._given, limit * STEP_SHARE)
 
     def read(self) -> list[tuple[str, float]]:
         from healthkit.checks.redis_link import told
@@ -125,6 +133,7 @@ class _InTable:
 
         query = f"SELECT id, next_run_time FROM {table} WHERE next_run_time IS NOT NULL ORDER BY 2"
         self._rows = Rows(store, query, timeout=timeout)
+        self.within = self._rows.within
 
     def read(self) -> list[tuple[str, float]]:
         self._rows.run()

@@ -16,9 +16,8 @@ from typing import Any, Unpack
 from healthkit.checks.queue_depth import Clock, Limits
 from healthkit.checks.queue_model import Crew, Hand, Seen, Task
 from healthkit.checks.queue_workers import CrewProbe
-from healthkit.checks.redis_link import own_client, told
+from healthkit.checks.redis_link import OnRedis, told
 from healthkit.checks.redis_queues import RedisProbe
-from healthkit.checks.rq_probe import STEP_SHARE
 from healthkit.durations import Duration
 
 QUEUE = "arq:queue"
@@ -38,7 +37,7 @@ class QueueDepth(RedisProbe):
         clock: Clock = time.time, **limits: Unpack[Limits],
     ) -> None:  # fmt: skip
         self._begin(queue, "arq", name, timeout, clock, limits)
-        self._connect(redis)
+        self._reach(redis)
 
     def ask(self, now: float) -> Seen:
         """Read the queue; raises redis-py's errors."""
@@ -49,7 +48,7 @@ class QueueDepth(RedisProbe):
         return Seen(due - len(in_work), age, oldest, None, {"in_work": len(in_work), "later": later})
 
 
-class WorkerHeartbeat(CrewProbe):
+class WorkerHeartbeat(OnRedis, CrewProbe):
     """Whether arq's worker lives and works: silent, stalled or idle.
 
     A worker writes its sign every `health_check_interval`, an hour unless its settings say otherwise, and the
@@ -64,7 +63,7 @@ class WorkerHeartbeat(CrewProbe):
     ) -> None:  # fmt: skip
         self._begin(queue, "arq", name, timeout, clock, max_silence, stalled_after)
         self._key = health_check_key or f"{queue}:health-check"
-        self._client = own_client(redis, self.timeout * STEP_SHARE)
+        self._reach(redis)
         self._seen_at: float | None = None
 
     def crew(self, now: float) -> Crew:
@@ -83,10 +82,6 @@ class WorkerHeartbeat(CrewProbe):
         done = dict(_FIGURE.findall((sign or b"").decode("utf-8", "replace")))
         progress = (done.get("complete"), done.get("failed"), frozenset(in_work), due)
         return Crew(self.queue, hands, due - len(in_work), age, progress)
-
-    def close(self) -> None:
-        """Close the probe's connections; the next run opens others."""
-        self._client.close()
 
 
 def _ask(client: Any, queue: str, now: float) -> tuple[int, int, list[tuple[bytes, float]], list[bytes]]:

@@ -45,6 +45,11 @@ class QueueDepth(DepthProbe):
         if isinstance(self._reader, BrokerLine):
             self._watch.without_order("this broker does not show its messages; use WorkerHeartbeat's limits")
 
+    def within(self, limit: float) -> None:
+        """Fit every step into `limit` seconds, the timeout that it was registered with."""
+        self.timeout = limit
+        self._reader.within(limit)
+
     def read(self, now: float) -> Seen:
         """Read the queue; `now` in epoch seconds. Raises `Fail` with the class of reason."""
         return self._reader.read(now)
@@ -74,6 +79,11 @@ class WorkerHeartbeat(CrewProbe):
         self._reader = reader(app, queue, self.timeout)
         self._app = app
         self._roll = _Roll(queue)
+
+    def within(self, limit: float) -> None:
+        """Fit every step into `limit` seconds, the timeout that it was registered with."""
+        self.timeout = limit
+        self._reader.within(limit)
 
     def crew(self, now: float) -> Crew:
         """Ask the workers; `now` in epoch seconds. Raises `Fail` with the class of reason."""

@@ -22,16 +22,14 @@ def reader(app: Any, queue: str, timeout: float) -> RedisLines | BrokerLine:
         raise ConfigurationError(f"celery: a {type(app).__name__} is no Celery app; pass the app's own")
     connection = app.connection_for_read()
     if connection.transport_cls in ("redis", "rediss"):
-        return RedisLines(connection, queue, timeout * STEP_SHARE)
-    return BrokerLine(connection, queue, timeout * STEP_SHARE)
+        return RedisLines(connection, queue, timeout)
+    return BrokerLine(connection, queue, timeout)
 
 
 class RedisLines:
     """A queue in Redis: one list for each step of priority, taken from the right."""
 
-    def __init__(self, connection: Any, queue: str, step: float) -> None:
-        from healthkit.checks.redis_link import own_client
-
+    def __init__(self, connection: Any, queue: str, timeout: float) -> None:
         options = connection.transport_options or {}
         prefix = options.get("global_keyprefix", "")
         separator = options.get("sep", SEPARATOR)
@@ -39,8 +37,15 @@ class RedisLines:
         self._lines = [ListLine(f"{prefix}{key}", pushed="left") for key in keys]
         self._unacked = f"{prefix}{options.get('unacked_key', 'unacked')}"
         self._unacked_index = f"{prefix}{options.get('unacked_index_key', 'unacked_index')}"
-        self._client = own_client(connection.as_uri(include_password=True), step)
+        self._url = connection.as_uri(include_password=True)
         self._since: dict[str, tuple[str | None, float]] = {}
+        self.within(timeout)
+
+    def within(self, limit: float) -> None:
+        """Fit every step into `limit` seconds."""
+        from healthkit.checks.redis_link import own_client
+
+        self._client = own_client(self._url, limit * STEP_SHARE)
 
     def read(self, now: float) -> Seen:
         """Read the queue; `now` in epoch seconds. Raises `Fail` with the class of reason."""
@@ -79,8 +84,13 @@ class RedisLines:
 class BrokerLine:
     """A queue on any broker, RabbitMQ above all, asked by a passive declaration over a connection of ours."""
 
-    def __init__(self, connection: Any, queue: str, step: float) -> None:
-        self._connection, self._queue, self._step = connection, queue, step
+    def __init__(self, connection: Any, queue: str, timeout: float) -> None:
+        self._connection, self._queue = connection, queue
+        self.within(timeout)
+
+    def within(self, limit: float) -> None:
+        """Fit every step into `limit` seconds."""
+        self._step = limit * STEP_SHARE
 
     def read(self, _now: float) -> Seen:
         """Ask for the count of ready messages. Raises `Fail` with the class of reason."""

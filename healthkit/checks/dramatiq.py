@@ -17,9 +17,8 @@ from healthkit.checks.queue_depth import Clock, Limits
 from healthkit.checks.queue_model import Crew, Hand, Seen, Task
 from healthkit.checks.queue_workers import CrewProbe
 from healthkit.checks.redis_lines import ListLine
-from healthkit.checks.redis_link import own_client, told
+from healthkit.checks.redis_link import OnRedis, told
 from healthkit.checks.redis_queues import RedisProbe
-from healthkit.checks.rq_probe import STEP_SHARE
 from healthkit.durations import Duration
 
 MOST = 100  # processes and messages in work that are looked at
@@ -38,7 +37,7 @@ class QueueDepth(RedisProbe):
         self._begin(queue, "dramatiq", name, timeout, clock, limits)
         self._key = f"{_namespace(redis, namespace)}:{queue}"
         self._line = ListLine(self._key)
-        self._connect(_client(redis))
+        self._reach(_client(redis))
 
     def ask(self, now: float) -> Seen:
         """Read the queue; raises redis-py's errors."""
@@ -52,7 +51,7 @@ class QueueDepth(RedisProbe):
         )
 
 
-class WorkerHeartbeat(CrewProbe):
+class WorkerHeartbeat(OnRedis, CrewProbe):
     """Whether the processes that fetch from a queue live and work: silent, stalled or idle.
 
     Each worker process beats whenever it asks for messages, many times a minute; one that is killed and one
@@ -69,16 +68,12 @@ class WorkerHeartbeat(CrewProbe):
     ) -> None:  # fmt: skip
         self._begin(queue, "dramatiq", name, timeout, clock, max_silence, stalled_after)
         self._namespace = _namespace(redis, namespace)
-        self._client = own_client(_client(redis), self.timeout * STEP_SHARE)
+        self._reach(_client(redis))
 
     def crew(self, now: float) -> Crew:
         """Read the workers; `now` in epoch seconds. Raises `Fail` with the class of reason."""
         with told():
             return self._ask(now)
-
-    def close(self) -> None:
-        """Close the probe's connections; the next run opens others."""
-        self._client.close()
 
     def _ask(self, now: float) -> Crew:
         space, key = self._namespace, f"{self._namespace}:{self.queue}"

@@ -86,6 +86,10 @@ class ThirdPartyAPI:
             raise Fail(reason)
         return self._judge(answer)
 
+    def within(self, limit: float) -> None:
+        """Take no longer than `limit` seconds, the timeout that it was registered with."""
+        self.timeout = limit
+
     def abort(self) -> None:
         """End a run that hangs, from any thread."""
         self._deadline.pass_over()

@@ -38,9 +38,15 @@ class QueueDepth(DepthProbe):
         if storage is None or not hasattr(storage, "queue_size"):
             raise ConfigurationError(f"QueueDepth: a {type(huey).__name__} is no Huey; pass the app's own")
         self._begin(str(huey.name), "huey", name, timeout, clock, limits)
-        self._reader = _reader(storage, self.timeout * STEP_SHARE)
+        self._reader = _reader(storage)
+        self._reader.within(self.timeout)
         if isinstance(self._reader, _OnAny):
             self._watch.without_order("this storage does not show which task is first")
+
+    def within(self, limit: float) -> None:
+        """Fit every step into `limit` seconds, the timeout that it was registered with."""
+        self.timeout = limit
+        self._reader.within(limit)
 
     def read(self, _now: float) -> Seen:
         """Read the storage; raises `Fail` with the class of reason."""
@@ -52,24 +58,27 @@ class QueueDepth(DepthProbe):
         self._reader.close()
 
 
-def _reader(storage: Any, step: float) -> Any:
+def _reader(storage: Any) -> Any:
     if hasattr(storage, "conn") and hasattr(storage, "queue_key") and hasattr(storage, "schedule_key"):
-        return _OnRedis(storage, step)
+        return _OnRedis(storage)
     if hasattr(storage, "filename") and hasattr(storage, "table_task"):
-        return _OnSQLite(storage, step)
+        return _OnSQLite(storage)
     return _OnAny(storage)
 
 
 class _OnRedis:
     """Over a client of the probe's own."""
 
-    def __init__(self, storage: Any, step: float) -> None:
-        from healthkit.checks.redis_link import own_client
-
-        self._client = own_client(storage.conn, step)
+    def __init__(self, storage: Any) -> None:
+        self._given = storage.conn
         self._line = ListLine(storage.queue_key, pushed="left")
         self._has_priorities = bool(getattr(storage, "priority", False))
         self._schedule = storage.schedule_key
+
+    def within(self, limit: float) -> None:
+        from healthkit.checks.redis_link import own_client
+
+        self._client = own_client(self._given, limit * STEP_SHARE)
 
     def read(self) -> Seen:
         from healthkit.checks.redis_link import told
@@ -93,8 +102,11 @@ class _OnRedis:
 class _OnSQLite:
     """Over a connection of the probe's own, opened each time, read-only."""
 
-    def __init__(self, storage: Any, step: float) -> None:
-        self._path, self._queue, self._step = str(storage.filename), storage.name, step
+    def __init__(self, storage: Any) -> None:
+        self._path, self._queue = str(storage.filename), storage.name
+
+    def within(self, limit: float) -> None:
+        self._step = limit * STEP_SHARE
 
     def read(self) -> Seen:
         where = f"{Path(self._path).absolute().as_uri()}?mode=ro"
@@ -130,6 +142,9 @@ class _OnAny:
 
     def __init__(self, storage: Any) -> None:
         self._storage = storage
+
+    def within(self, limit: float) -> None:
+        """Its connection is Huey's, and so are its limits."""
 
     def read(self) -> Seen:
         return Seen(self._storage.queue_size(), details={"scheduled": self._storage.schedule_size()})

@@ -3,7 +3,8 @@
     health.add(RedisWrite(redis))
     health.add(RedisReplication(redis, replicas=1, max_lag="10s"))
 
-Over a client of the probe's own, made from the app's client or URL.
+Over a client of the probe's own, made from the app's client (Sentinel's and a cluster's too) or URL. Of a
+cluster every shard is asked, and has a result of its own.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from redis import exceptions as errors
 
-from healthkit.checks.redis_link import own_client, redis_reason
+from healthkit.checks.redis_cluster import OwnCluster, Shard
+from healthkit.checks.redis_link import BROKEN, OnRedis, redis_reason
 from healthkit.checks.thresholds import human, limit, over
 from healthkit.durations import Duration, humanize, seconds
-from healthkit.errors import ConfigurationError, Fail, Warn
+from healthkit.errors import ConfigurationError, Fail, Outcome, Warn
 from healthkit.model import Result
 from healthkit.status import Status
 
 Clock = Callable[[], float]
 
-STEP_SHARE = 0.4  # of the timeout, for each single step on the network
 KEPT = 60  # seconds until a probe's key is gone by itself
 
 _REFUSALS = (  # what Redis answers without an exception class of redis-py's own
@@ -36,8 +38,9 @@ _REFUSALS = (  # what Redis answers without an exception class of redis-py's own
 )
 
 
-class _RedisProbe:
+class _RedisProbe(OnRedis):
     component_type = "datastore"
+    _prefix = ""
 
     def __init__(self, redis: Any, name: str, timeout: Duration) -> None:
         kind = type(self).__name__
@@ -45,23 +48,45 @@ class _RedisProbe:
         self.timeout = seconds(timeout, what=f"{kind} timeout")
         if self.timeout <= 0:
             raise ConfigurationError(f"{kind} timeout: {timeout!r} leaves no time; give seconds above 0")
-        self._client = own_client(redis, self.timeout * STEP_SHARE)
+        self._reach(redis)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
-    def close(self) -> None:
-        """Close the probe's connections; the next run opens others."""
-        self._client.close()
+    def __call__(self) -> Result | list[Result]:
+        """Ask once; raises `Fail` with the class of reason first. Of a cluster, each shard has its result."""
+        if not isinstance(self._client, OwnCluster):
+            return self.look(self._client, "")
+        cluster = self._client
+        try:
+            results = [self._of_shard(cluster, shard) for shard in cluster.shards()]
+        except BROKEN as error:
+            cluster.forget()
+            raise _failure(error) from None
+        if any(result.status is Status.FAIL for result in results):
+            cluster.forget()
+        return results
 
-    def _say(self, *commands: tuple[Any, ...]) -> list[Any]:
+    def look(self, client: Any, key: str) -> Result:
+        """Ask one server, a cluster's shard by a `key` that it holds; raises `Fail`."""
+        raise NotImplementedError
+
+    def _of_shard(self, cluster: OwnCluster, shard: Shard) -> Result:
+        try:
+            found = self.look(shard.client, cluster.key_for(shard, self._prefix))
+        except Outcome as told:
+            status = Status.FAIL if isinstance(told, Fail) else Status.WARN
+            return Result(told.value, told.unit, status, str(told.reason), shard.title, told.details)
+        return replace(found, component_id=shard.title)
+
+    def _say(self, client: Any, *commands: tuple[Any, ...]) -> list[Any]:
         """Return the answers to commands sent at once; a refused one's is its exception. Raises `Fail`."""
         try:
-            with self._client.pipeline(transaction=False) as pipeline:
+            with client.pipeline(transaction=False) as pipeline:
                 for command in commands:
                     pipeline.execute_command(*command)
                 answers: list[Any] = pipeline.execute(raise_on_error=False)
-        except (errors.RedisError, OSError) as error:
+        except BROKEN as error:
             raise _failure(error) from None
         return answers
 
@@ -91,16 +116,15 @@ class RedisWrite(_RedisProbe):
         super().__init__(redis, name, timeout)
         self._warn, self._fail = limit(warn, "RedisWrite: warn"), limit(fail, "RedisWrite: fail")
         self._may_evict = may_evict
-        self._prefix = prefix
-        self._mark = uuid.uuid4().hex  # of its own, so that no other instance answers for it
-        self._evicted: int | None = None
+        self._prefix = prefix + uuid.uuid4().hex  # of its own, so that no other instance answers for it
+        self._evicted: dict[str, int] = {}  # by key, so by shard
         self._clock = clock
 
-    def __call__(self) -> Result:
+    def look(self, client: Any, key: str) -> Result:
         """Write once; raises `Fail` with the class of reason first."""
-        before, key, value = self._clock(), self._prefix + self._mark, uuid.uuid4().hex
+        before, key, value = self._clock(), key or self._prefix, uuid.uuid4().hex
         wrote, read, memory, stats = self._say(
-            ("SET", key, value, "EX", KEPT), ("GET", key), ("INFO", "memory"), ("INFO", "stats")
+            client, ("SET", key, value, "EX", KEPT), ("GET", key), ("INFO", "memory"), ("INFO", "stats")
         )
         took = round((self._clock() - before) * 1000, 2)
         for answer in (wrote, read):
@@ -109,16 +133,15 @@ class RedisWrite(_RedisProbe):
         facts = self._facts(memory)
         if read != value.encode() and _policy(facts) == "noeviction":
             raise Fail("lost: a key that was just written is gone")
-        return self._judge(took, facts, self._facts(stats))
+        return self._judge(took, facts, self._evictions(key, self._facts(stats)))
 
-    def _judge(self, took: float, memory: Mapping[str, Any], stats: Mapping[str, Any]) -> Result:
+    def _judge(self, took: float, memory: Mapping[str, Any], lost: int) -> Result:
         used, most = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
         policy = _policy(memory)
         details: dict[str, Any] = {"used_memory": used} if memory else {}
         if most:
             details |= {"maxmemory": most, "maxmemory_policy": policy}
         status, output = self._by_memory(used, most, policy)
-        lost = self._evictions(stats)
         if lost and not self._may_evict:
             status, output = (
                 Status.FAIL,
@@ -137,11 +160,11 @@ class RedisWrite(_RedisProbe):
         told = f"memory: {human(used)} of {human(most)} in use (limit {share:.0%}); full, it refuses writes"
         return status, told if share else ""
 
-    def _evictions(self, stats: Mapping[str, Any]) -> int:
+    def _evictions(self, key: str, stats: Mapping[str, Any]) -> int:
         """Return how many keys were dropped since the last look; a restart begins the count anew."""
         now = int(stats.get("evicted_keys", 0))
-        before, self._evicted = self._evicted, now
-        return max(0, now - before) if before is not None else 0
+        before, self._evicted[key] = self._evicted.get(key, now), now
+        return max(0, now - before)
 
 
 class RedisReplication(_RedisProbe):
@@ -166,9 +189,9 @@ class RedisReplication(_RedisProbe):
         self._max_lag = seconds(max_lag, what="RedisReplication: max_lag")
         self._role = role
 
-    def __call__(self) -> Result:
+    def look(self, client: Any, key: str) -> Result:  # noqa: ARG002
         """Raises `Fail` with the class of reason first, and `Warn` where this user may not ask."""
-        [answer] = self._say(("INFO", "replication"))
+        [answer] = self._say(client, ("INFO", "replication"))
         if isinstance(answer, Exception) and not self._facts(answer):
             if isinstance(answer, errors.NoPermissionError):
                 raise Warn("permission denied: this user may not ask Redis for INFO")

@@ -17,8 +17,7 @@ from redis import exceptions as errors
 from healthkit.checks.queue_depth import Clock, DepthProbe, Limits, span
 from healthkit.checks.queue_model import Seen
 from healthkit.checks.redis_lines import ListLine
-from healthkit.checks.redis_link import own_client, told
-from healthkit.checks.rq_probe import STEP_SHARE
+from healthkit.checks.redis_link import OnRedis, told
 from healthkit.durations import Duration, humanize
 from healthkit.errors import ConfigurationError, Fail
 from healthkit.model import Result
@@ -26,13 +25,8 @@ from healthkit.model import Result
 MOST = 100  # consumers of a group, and pending entries, that are looked at
 
 
-class RedisProbe(DepthProbe):
+class RedisProbe(OnRedis, DepthProbe):
     """Base of the depth checks that speak to Redis."""
-
-    _client: Any
-
-    def _connect(self, redis: Any) -> None:
-        self._client = own_client(redis, self.timeout * STEP_SHARE)
 
     def read(self, now: float) -> Seen:
         """Read once; `now` in epoch seconds. Raises `Fail` with the class of reason."""
@@ -42,10 +36,6 @@ class RedisProbe(DepthProbe):
     def ask(self, now: float) -> Seen:
         """Read once; raises redis-py's errors."""
         raise NotImplementedError
-
-    def close(self) -> None:
-        """Close the probe's connections; the next run opens others."""
-        self._client.close()
 
 
 class RedisList(RedisProbe):
@@ -63,7 +53,7 @@ class RedisList(RedisProbe):
         if pushed not in ("left", "right"):
             raise ConfigurationError(f'RedisList pushed: {pushed!r:.100} must be "left" or "right"')
         self._line = ListLine(key, pushed=pushed)
-        self._connect(redis)
+        self._reach(redis)
 
     def ask(self, _now: float) -> Seen:
         """Read the list; raises redis-py's errors."""
@@ -85,7 +75,7 @@ class RedisStream(RedisProbe):
         self._begin(key, "redis", name, timeout, clock, limits)
         self._group = group
         self._max_idle = span(max_idle, "RedisStream max_idle")
-        self._connect(redis)
+        self._reach(redis)
 
     def __call__(self) -> Result:
         """Read once; raises `Warn` or `Fail` with the figures."""

@@ -20,10 +20,10 @@ from healthkit.checks.queue_depth import Clock, DepthProbe, Limits
 from healthkit.checks.queue_model import Crew, Seen
 from healthkit.checks.queue_workers import CrewProbe
 from healthkit.checks.redis_lines import ListLine
-from healthkit.checks.redis_link import own_client, told
+from healthkit.checks.redis_link import OnRedis, told
 from healthkit.checks.rq_canary import Canary
 from healthkit.checks.rq_crew import crew_of, oldest_age
-from healthkit.checks.rq_probe import STEP_SHARE, RQProbe
+from healthkit.checks.rq_probe import RQProbe
 from healthkit.checks.rq_registries import FailedJobs
 from healthkit.checks.rq_schedulers import CronHeartbeat, SchedulerHeartbeat
 from healthkit.checks.rq_snapshot import connected_names, queue_key, read
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-class QueueDepth(DepthProbe):
+class QueueDepth(OnRedis, DepthProbe):
     """How many jobs of a queue nobody works on yet, how old the oldest is, and whether the queue grows.
 
     The limits are those of `healthkit.checks.queue_depth.Limits`. The value is the number of jobs waiting,
@@ -53,7 +53,7 @@ class QueueDepth(DepthProbe):
         clock: Clock = time.time, **limits: Unpack[Limits],
     ) -> None:  # fmt: skip
         self._begin(queue, "rq", name, timeout, clock, limits)
-        self._client = own_client(redis, self.timeout * STEP_SHARE)
+        self._reach(redis)
         self._line = ListLine(queue_key(queue))
 
     def read(self, now: float) -> Seen:
@@ -65,12 +65,8 @@ class QueueDepth(DepthProbe):
         facts = {"waiting": seen.waiting, "in_dequeue": seen.in_dequeue, "started": counts.pop("wip")}
         return Seen(seen.depth, oldest_age(seen, now), line.oldest, line.added, {**facts, **counts})
 
-    def close(self) -> None:
-        """Close the probe's connections; the next run opens others."""
-        self._client.close()
 
-
-class WorkerHeartbeat(CrewProbe):
+class WorkerHeartbeat(OnRedis, CrewProbe):
     """Whether the workers of a queue live and work: tells dead, frozen, stuck and stalled from idle.
 
     Fails when no worker is registered; when all have been silent for longer than `max_silence`; when a job
@@ -86,7 +82,7 @@ class WorkerHeartbeat(CrewProbe):
         name: str | None = None, timeout: Duration = 2.0, clock: Clock = time.time,
     ) -> None:  # fmt: skip
         self._begin(queue, "rq", name, timeout, clock, max_silence, stalled_after)
-        self._client = own_client(redis, self.timeout * STEP_SHARE)
+        self._reach(redis)
         self._in_hand: tuple[str, float] = ("", 0.0)
 
     def crew(self, now: float) -> Crew:
@@ -105,10 +101,6 @@ class WorkerHeartbeat(CrewProbe):
         again = crew_of(self.queue, seen, max_silence=self._max_silence, now=now, connected=names)
         return replace(crew, hands=again.hands)
 
-    def close(self) -> None:
-        """Close the probe's connections; the next run opens others."""
-        self._client.close()
-
 
 class QueueCanary(RQProbe):
     """Whether a tiny job sent through the real queue comes back within `max_delay`.
@@ -126,14 +118,11 @@ class QueueCanary(RQProbe):
         name: str | None = None, timeout: Duration = 2.0, clock: Clock = time.time,
     ) -> None:  # fmt: skip
         self._begin(queue, redis, name, timeout, clock)
-        self._canary = Canary(
-            self._client,
-            queue,
-            max_delay=seconds(max_delay, what="QueueCanary max_delay"),
-            every=seconds(every, what="QueueCanary every"),
-        )
+        self._max_delay = seconds(max_delay, what="QueueCanary max_delay")
+        self._every = seconds(every, what="QueueCanary every")
 
     def __call__(self) -> Result:
         """Judge the last canary and send the next where one is due; raises `Fail` with the figures."""
         with told():
-            return self._canary.run(self._clock())
+            canary = Canary(self._client, self.queue, max_delay=self._max_delay, every=self._every)
+            return canary.run(self._clock())

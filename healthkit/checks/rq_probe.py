@@ -7,15 +7,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from healthkit.checks.queue_depth import plain, positive, queue_name
-from healthkit.checks.redis_link import own_client
+from healthkit.checks.redis_link import OnRedis
 from healthkit.durations import Duration
 
 Clock = Callable[[], float]
 
-STEP_SHARE = 0.4  # of the timeout, for each single step on the network: to connect, to be answered
 
-
-class RQProbe:
+class RQProbe(OnRedis):
     """Base of the checks on one RQ queue, but its depth."""
 
     measurement: ClassVar[str]
@@ -31,9 +29,5 @@ class RQProbe:
         self.timeout = positive(timeout, f"{kind} timeout")
         self.name = name or f"{self._title}-{plain(queue)}"
         self.identity = f"rq:{queue}"
-        self._client = own_client(redis, self.timeout * STEP_SHARE)
+        self._reach(redis)
         self._clock = clock
-
-    def close(self) -> None:
-        """Close the probe's connections; the next run opens others."""
-        self._client.close()

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from healthkit.checks.queue_depth import Clock, positive
-from healthkit.checks.redis_link import own_client, told
-from healthkit.checks.rq_probe import STEP_SHARE, RQProbe
+from healthkit.checks.redis_link import OnRedis, told
+from healthkit.checks.rq_probe import RQProbe
 from healthkit.checks.rq_snapshot import PREFIX, epoch_of, text_of
 from healthkit.durations import Duration, humanize, seconds
 from healthkit.errors import Fail
@@ -66,7 +66,7 @@ class SchedulerHeartbeat(RQProbe):
         return holder, scheduled, float(first[0][1]) if first else None, epoch_of(beat)
 
 
-class CronHeartbeat:
+class CronHeartbeat(OnRedis):
     """Whether an `rq cron` lives, which enqueues the jobs of a schedule; it beats once a minute at least.
 
     Fails when none is registered, and when the latest sign of any is older than `max_silence`. The value is
@@ -83,7 +83,7 @@ class CronHeartbeat:
         self.name = name
         self.timeout = positive(timeout, "CronHeartbeat timeout")
         self._max_silence = seconds(max_silence, what="CronHeartbeat max_silence")
-        self._client = own_client(redis, self.timeout * STEP_SHARE)
+        self._reach(redis)
         self._clock = clock
 
     def __call__(self) -> Result:
@@ -99,10 +99,6 @@ class CronHeartbeat:
             limit = humanize(self._max_silence)
             raise Fail(f"silent: {seen} (limit {limit})", value=round(silence, 3), unit="s")
         return Result(round(silence, 3), "s")
-
-    def close(self) -> None:
-        """Close the probe's connections; the next run opens others."""
-        self._client.close()
 
 
 def _scheduled(count: int) -> str:

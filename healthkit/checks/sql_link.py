@@ -50,7 +50,7 @@ class Link:
     """
 
     def __init__(self, engine: Engine, *, limit: float, max_age: float) -> None:
-        self._limit = limit
+        self.limit = limit
         self._max_age = (
             0.0 if engine.dialect.name == "sqlite" else max_age
         )  # to open a file is cheap: look afresh
@@ -143,7 +143,7 @@ class Link:
 
     def _connect(self, dialect: Dialect, arguments: Any, parameters: dict[str, Any]) -> Any:
         limits = _BY_DRIVER.get(dialect.driver)
-        bounds = limits(self._limit) if limits is not None else {}
+        bounds = limits(self.limit) if limits is not None else {}
         raw = dialect.connect(*arguments, **{**parameters, **bounds})
         self._keep(dialect, raw)
         return raw

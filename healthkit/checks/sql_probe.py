@@ -57,6 +57,11 @@ class SQLProbe:
         """Run once; raises `Fail` with the class of reason first."""
         return self.run()
 
+    def within(self, limit: float) -> None:
+        """Fit every limit of its own into `limit` seconds, the timeout that it was registered with."""
+        self.timeout = limit
+        self._link.limit = limit * STATEMENT_SHARE
+
     def abort(self) -> None:
         """End a run that hangs on the server, from any thread."""
         self._link.abort()
