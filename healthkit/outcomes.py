@@ -95,7 +95,8 @@ def _frames(trace: TracebackType | None) -> list[str]:
     frames = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
+        if not code.co_filename.startswith("<frozen importlib"):
+            frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
     return frames[-_MAX_FRAMES:]
 

@@ -14,16 +14,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, Dialect, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from healthkit.errors import ConfigurationError
 
-AnyEngine = Engine | AsyncEngine | URL | str
+if TYPE_CHECKING:  # it needs greenlet, which SQLAlchemy does without where nothing is async
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+AnyEngine: TypeAlias = "Engine | AsyncEngine | URL | str"
 Home = tuple[int, asyncio.AbstractEventLoop | None]  # the process, and an async connection's loop
 
 _connecting = threading.local()  # `.link` is the link for which this thread connects now
@@ -160,8 +162,7 @@ def sync_engine(engine: AnyEngine) -> tuple[Engine, bool]:
 
     Raises `ConfigurationError`, without quoting a URL, for what is none.
     """
-    if isinstance(engine, AsyncEngine):
-        return engine.sync_engine, True
+    engine = getattr(engine, "sync_engine", engine)  # of an `AsyncEngine`
     if isinstance(engine, Engine):
         return engine, True
     if isinstance(engine, str | URL):
@@ -175,11 +176,12 @@ def sync_engine(engine: AnyEngine) -> tuple[Engine, bool]:
 def _from_url(url: str | URL) -> Engine:
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-    from sqlalchemy.ext.asyncio import create_async_engine
 
     try:
         parsed = make_url(url)
         if parsed.get_dialect().is_async:
+            from sqlalchemy.ext.asyncio import create_async_engine
+
             return create_async_engine(parsed, poolclass=NullPool).sync_engine
         return create_engine(parsed, poolclass=NullPool)
     except (ArgumentError, NoSuchModuleError, ValueError):
