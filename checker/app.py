@@ -20,6 +20,7 @@ from checker.config import Config
 from checker.dead_man import DeadMan
 from checker.dispatcher import Dispatcher
 from checker.http import Http
+from checker.log import log_at
 from checker.own_health import OwnHealth
 from checker.poller import Poller
 from checker.record import Recorder
@@ -261,16 +262,18 @@ class Checker:
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.reloader.ask)
 
-    async def _apply(self, config: Config) -> list[str]:
-        """Make a changed configuration hold; return what changed among the monitors, a line each."""
+    async def _apply(self, config: Config) -> None:
+        """Make a changed configuration hold; what asks for `self.config` each time follows by itself."""
         channels = self._build(config)
         now = self.clock()
-        synced = await self.store.write(lambda conn: monitors.sync(conn, config.monitors, now))
+        await self.store.write(lambda conn: monitors.sync(conn, config.monitors, now))
         await self.registry.reload()
         self.channels = channels
+        self.poller.refer_to(config.server.reachability)
         self.poller.reload()
         self.recorder.changed.set()
-        return synced.lines()
+        if config.server.log_level != self.config.server.log_level:
+            log_at(config.server.log_level)
 
     def _build(self, config: Config) -> dict[str, Channel]:
         posts = StoredPosts(self.store, self.clock)

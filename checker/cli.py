@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from checker import log
 from checker.config import Config, ConfigError, load
 from healthkit.errors import HealthkitError
 
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         config = load(path, environ)
     except ConfigError as error:
         return _bad_config(path, error)
-    _log(options, config.server.log_level if options.command is run else "warning")
+    level = config.server.log_level if options.command is run else "warning"
+    log.begin(level, verbose=getattr(options, "verbose", False))
     command: Command = options.command
     try:
         return command(config, options)
@@ -95,14 +96,6 @@ def parser() -> argparse.ArgumentParser:
     snooze_.add_argument("length", metavar="TIME", help='for how long, such as 2h; "off" ends it now')
     add("migrate", migrate, "create the database's tables or bring them up to date")
     return top
-
-
-def _log(options: argparse.Namespace, level: str) -> None:
-    """Log to stderr; other libraries' chatter only where it is a warning."""
-    verbose = getattr(options, "verbose", False)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for name in ("checker", "healthkit"):
-        logging.getLogger(name).setLevel(logging.DEBUG if verbose else level.upper())
 
 
 def _bad_config(path: Path, error: ConfigError) -> int:

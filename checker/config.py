@@ -2,45 +2,35 @@
 
 `${NAME}` in any text is a variable of the environment, `${NAME:-default}` one that may be missing, `$$` a
 dollar.
+Beside the file, `conf.d/*.toml` is read, and what `include` names; all of them count as one.
 A relative SQLite path is relative to the folder of the file, wherever the checker is started from.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from checker import config_alerting, config_checks
+from checker import config_alerting, config_checks, config_files
 from checker.config_endpoint import endpoint
 from checker.config_heartbeat import heartbeat
-from checker.config_section import Section, Source, nearest
+from checker.config_section import ConfigError, Place, Section, Source, nearest
 from checker.config_values import url, wrong_url
 from checker.maintenance import MaintenanceSpec
 from checker.model import ChannelSpec, MonitorSpec
 from checker.routes import EscalationSpec, RouteSpec
 from checker.rules.storms import LEAST
-from checker.toml_lines import Lines
-from healthkit.errors import ConfigurationError
+
+__all__ = ["Config", "ConfigError", "ServerConfig", "load", "parse"]
 
 T = TypeVar("T")
 TABLES = ("server", "endpoint", "heartbeat", "channel", "maintenance", "route", "escalation")
 LOG_LEVELS = ("debug", "info", "warning", "error")
-LARGEST = 10_000_000  # bytes
-_AT = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)")
 _DATABASE = re.compile(r"(sqlite|postgresql|postgres)(?:\+[a-z0-9_]+)?://")
 _PING_KEY = re.compile(r"[-A-Za-z0-9_]+")
-
-
-class ConfigError(ConfigurationError):
-    """A configuration that cannot be used; `problems` holds all that is wrong, in the file's order."""
-
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +66,29 @@ class Config:
     warnings: tuple[str, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     escalations: tuple[EscalationSpec, ...] = ()
+    patterns: tuple[str, ...] = ()  # where more files were looked for, as full paths
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """Read a configuration; raises `ConfigError` with every problem found, not only the first."""
-    return parse(_read(path), path, environ)
+    source, patterns = config_files.gather(path, environ)
+    return _meant(source, path, patterns)
 
 
 def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
-    """Return what a configuration's text means; `path` is for messages, and where relative paths begin."""
-    document = _document(text, path)
-    source = Source(str(path), Lines(text), environ)
-    for name in document:
-        if name not in TABLES:
-            source.problem((name,), f'unknown table "{name}"{nearest(name, TABLES)}')
-    server = _server(source, document, path)
-    channels = _all(source, document, "channel", lambda section: config_alerting.channel(section, _kinds()))
-    endpoints = _all(source, document, "endpoint", endpoint)
-    heartbeats = _all(source, document, "heartbeat", heartbeat)
-    windows = _all(source, document, "maintenance", config_alerting.maintenance)
-    routes = _all(source, document, "route", config_alerting.route)
-    escalations = _all(source, document, "escalation", config_alerting.escalation)
+    """Return what one file's text means; `path` is for messages, and where relative paths begin."""
+    return _meant(Source([config_files.part(text, path)], environ), path, ())
+
+
+def _meant(source: Source, path: Path, patterns: tuple[str, ...]) -> Config:
+    _known_tables(source)
+    server = _server(source, path)
+    channels = _all(source, "channel", lambda section: config_alerting.channel(section, _kinds()))
+    endpoints = _all(source, "endpoint", endpoint)
+    heartbeats = _all(source, "heartbeat", heartbeat)
+    windows = _all(source, "maintenance", config_alerting.maintenance)
+    routes = _all(source, "route", config_alerting.route)
+    escalations = _all(source, "escalation", config_alerting.escalation)
     tells = [("route", routes), ("escalation", [each.route for each in escalations])]
     for table, found in tells:
         config_checks.check_routes(source, table, found, {channel.name for channel in channels})
@@ -113,43 +105,30 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
         _in_order(source.warnings),
         tuple(routes),
         tuple(escalations),
+        patterns,
     )
 
 
-def _in_order(found: list[tuple[int, str]]) -> tuple[str, ...]:
+def _in_order(found: list[tuple[Place, str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for _, text in sorted(found, key=lambda each: each[0])))
 
 
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
-    except OSError as error:
-        hint = (
-            "give the path of an existing file" if isinstance(error, FileNotFoundError) else "check the path"
+def _known_tables(source: Source) -> None:
+    servers = [number for number, part in enumerate(source.parts) if "server" in part.tables]
+    for number in servers[1:]:
+        first = source.where(("server",), ())
+        where = (
+            first if first.startswith(source.parts[servers[0]].name) else f"{source.parts[0].name}, {first}"
         )
-        raise ConfigError((f"{path}: cannot be read: {error.strerror}; {hint}",)) from None
-    if len(raw) > LARGEST:
-        raise ConfigError((f"{path}: is larger than {LARGEST // 1_000_000} MB, so it is no configuration",))
-    try:
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError((f"{path}:{line}: is not UTF-8; save the file in that encoding",)) from None
-
-
-def _document(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        at = _AT.search(message)
-        line = int(at[1]) if at and at[1] else text.rstrip("\n").count("\n") + 1
-        column = f", column {at[2]}" if at and at[2] else ""
-        said = _AT.sub("", message) if at else message
-        raise ConfigError((f"{path}:{line}: not valid TOML: {said}{column}",)) from None
-    except RecursionError:
-        raise ConfigError((f"{path}: is nested too deeply",)) from None
+        source.problem(("server",), f"[server] stands in {where} already; keep one", number)
+    for number, part in enumerate(source.parts):
+        for name in part.tables:
+            if name == "include" and number:
+                source.problem((name,), f'"include" belongs into {source.parts[0].name}', number)
+            elif name not in (*TABLES, "include"):
+                known = TABLES if number else (*TABLES, "include")
+                what = "table" if _is_table(part.tables[name]) else "key"
+                source.problem((name,), f'unknown {what} "{name}"{nearest(name, known)}', number)
 
 
 def _kinds() -> Mapping[str, Any]:
@@ -158,12 +137,22 @@ def _kinds() -> Mapping[str, Any]:
     return KINDS
 
 
-def _all(source: Source, document: Mapping[str, Any], kind: str, read: Callable[[Section], T]) -> list[T]:
-    """Return what all `[[kind]]` tables mean."""
-    tables = document.get(kind, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        source.problem((kind,), f"[{kind}] must be written [[{kind}]], in double brackets: there may be many")
-        return []
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    )
+
+
+def _all(source: Source, kind: str, read: Callable[[Section], T]) -> list[T]:
+    """Return what all `[[kind]]` tables mean, in the order of the files."""
+    tables: list[Mapping[str, Any]] = []
+    for number, part in enumerate(source.parts):
+        found = part.tables.get(kind, [])
+        if not isinstance(found, list) or not all(isinstance(table, dict) for table in found):
+            text = f"[{kind}] must be written [[{kind}]], in double brackets: there may be many"
+            source.problem((kind,), text, number)
+            return []
+        tables += found
     return [read(_section(source, kind, index, table)) for index, table in enumerate(tables)]
 
 
@@ -174,8 +163,8 @@ def _section(source: Source, kind: str, index: int, table: Mapping[str, Any]) ->
     return Section(source, (kind, index), label, table)
 
 
-def _server(source: Source, document: Mapping[str, Any], path: Path) -> ServerConfig:
-    table = document.get("server", {})
+def _server(source: Source, path: Path) -> ServerConfig:
+    table: Any = next((part.tables["server"] for part in source.parts if "server" in part.tables), {})
     if not isinstance(table, dict):
         source.problem(("server",), "[server] must be one table, in single brackets")
         table = {}

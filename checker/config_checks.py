@@ -80,28 +80,35 @@ def _once(source: Source, what: str, found: Iterable[tuple[KeyPath, str]]) -> No
     first: dict[str, KeyPath] = {}
     for path, value in found:
         if value and value in first:
-            line = source.lines.nearest(first[value])
-            text = f'the {what} "{value}" is taken already, in line {line}; choose another name'
+            where = source.where(first[value], path)
+            text = f'the {what} "{value}" is taken already, in {where}; choose another name'
             source.problem((*path, "name"), f"{path[0]} #{int(path[1]) + 1}: {text}")
         first.setdefault(value, path)
 
 
 def _once_token(source: Source, heartbeats: Sequence[tuple[KeyPath, MonitorSpec]]) -> None:
     """Write down each token that two heartbeats have; it is a secret and stands in no message."""
-    first: dict[str, str] = {}
+    first: dict[str, tuple[KeyPath, str]] = {}
     for path, spec in heartbeats:
         token = spec.token or spec.push_token
         if token and token in first:
-            text = f'its "token" is that of "{first[token]}" too: a ping would not tell whose it is'
+            there, name = first[token]
+            where = source.where((*there, "token"), path)
+            text = f'its "token" is that of "{name}" too, in {where}: a ping would not tell whose it is'
             source.problem((*path, "token"), f"{_label(path, spec.name)}: {text}")
-        first.setdefault(token, spec.name)
+        first.setdefault(token, (path, spec.name))
 
 
 def _check_channels(source: Source, path: KeyPath, spec: MonitorSpec, known: set[str]) -> None:
-    for name in spec.channels or ():
-        if name not in known:
-            said = nearest(name, known) or "; there is no [[channel]]"
-            source.problem((*path, "channels"), f'{_label(path, spec.name)}: unknown channel "{name}"{said}')
+    told = [((*path, "channels"), spec.channels)]
+    told += [
+        ((*path, "components", each.pattern, "channels"), each.channels) for each in spec.probe.components
+    ]
+    for place, names in told:
+        for name in names or ():
+            if name not in known:
+                said = nearest(name, known) or "; there is no [[channel]]"
+                source.problem(place, f'{_label(path, spec.name)}: unknown channel "{name}"{said}')
 
 
 def check_routes(source: Source, table: str, routes: Sequence[RouteSpec], known: set[str]) -> None:

@@ -13,7 +13,10 @@ from healthkit.durations import seconds
 from healthkit.errors import ConfigurationError
 
 T = TypeVar("T")
+Place = tuple[int, int]  # the number of a file, and a line
 _VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\{([^}]*)\}?)")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_FLAGS = {"true": True, "false": False}
 WORDS = {
     str: "text",
     bool: "true or false",
@@ -24,25 +27,66 @@ WORDS = {
 }
 
 
-@dataclass(slots=True)
-class Source:
-    """The file being read: where its keys stand, what the environment holds, and what is wrong."""
+class ConfigError(ConfigurationError):
+    """A configuration that cannot be used; `problems` holds all that is wrong, in the files' order."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a configuration, read: its name for messages, where its keys stand, and its tables."""
 
     name: str
     lines: Lines
-    environ: Mapping[str, str]
-    problems: list[tuple[int, str]] = field(default_factory=list)
-    warnings: list[tuple[int, str]] = field(default_factory=list)
+    tables: Mapping[str, Any]
 
-    def problem(self, path: KeyPath, text: str) -> None:
-        """Write down what is wrong, and where."""
-        line = self.lines.nearest(path)
-        self.problems.append((line, f"{self.name}:{line}: {text}"))
+
+@dataclass(slots=True)
+class Source:
+    """The files being read as one: where each key stands, what the environment holds, and what is wrong.
+
+    The tables of an array are counted through all files: `("endpoint", 3)` may be the first of the second.
+    """
+
+    parts: list[Part]
+    environ: Mapping[str, str]
+    problems: list[tuple[Place, str]] = field(default_factory=list)
+    warnings: list[tuple[Place, str]] = field(default_factory=list)
+
+    def problem(self, path: KeyPath, text: str, part: int | None = None) -> None:
+        """Write down what is wrong, and where; `part` is the file, where the path does not tell."""
+        self._note(self.problems, path, text, part)
 
     def warn(self, path: KeyPath, text: str) -> None:
         """Write down what is doubtful, and where."""
-        line = self.lines.nearest(path)
-        self.warnings.append((line, f"{self.name}:{line}: {text}"))
+        self._note(self.warnings, path, text, None)
+
+    def where(self, path: KeyPath, near: KeyPath) -> str:
+        """Return where a path stands, for one who reads at `near`: "line 3", or file and line elsewhere."""
+        (number, line), (here, _) = self.place(path), self.place(near)
+        return f"line {line}" if number == here else f"{self.parts[number].name}:{line}"
+
+    def place(self, path: KeyPath) -> Place:
+        """Return the number of the file and the line of a path, or of the nearest table around it."""
+        table = path[0] if path else ""
+        if len(path) < 2 or not isinstance(path[1], int):
+            number = next((n for n, part in enumerate(self.parts) if table in part.tables), 0)
+            return number, self.parts[number].lines.nearest(path)
+        index = path[1]
+        for number, part in enumerate(self.parts):
+            found = part.tables.get(str(table), ())
+            count = len(found) if isinstance(found, list) else 0
+            if index < count:
+                return number, part.lines.nearest((table, index, *path[2:]))
+            index -= count
+        return 0, 1
+
+    def _note(self, into: list[tuple[Place, str]], path: KeyPath, text: str, part: int | None) -> None:
+        place = self.place(path) if part is None else (part, self.parts[part].lines.nearest(path))
+        into.append((place, f"{self.parts[place[0]].name}:{place[1]}: {text}"))
 
 
 class Section:
@@ -79,16 +123,16 @@ class Section:
         return str(self._data.get(key, ""))[:100]
 
     def number(self, key: str, default: int, *, least: int = 1, most: int = 1000) -> int:
-        """Return a whole number within its bounds."""
-        value = int(self._get(key, int, default))
+        """Return a whole number within its bounds; a variable may hold it."""
+        value = int(self._from_variable(key, int, _whole, default))
         if not least <= value <= most:
             self.problem(key, f'"{key}" must be from {least} to {most}')
             return default
         return value
 
     def flag(self, key: str, default: bool) -> bool:
-        """Return true or false."""
-        return bool(self._get(key, bool, default))
+        """Return true or false; a variable may hold it."""
+        return bool(self._from_variable(key, bool, _FLAGS.get, default))
 
     def duration(self, key: str, default: T, *, least: float = 0.0, most: float = 31_622_400.0) -> float | T:
         """Return seconds, from a number or text such as "90s"; `default` when it is not there, or wrong."""
@@ -128,6 +172,17 @@ class Section:
                 self.problem(key, f'"{key}": the value of "{name}" must be text')
             elif (expanded := self._expanded(key, value)) is not None:
                 found[name] = expanded
+        return found
+
+    def sections(self, key: str) -> list[tuple[str, Section]]:
+        """Return the tables in a table, by name."""
+        found = []
+        for name, data in self._get(key, dict, {}).items():
+            if isinstance(data, dict):
+                label = f'{self.label}: {key} "{name[:100]}"'
+                found.append((name, Section(self.source, (*self.path, key, name), label, data)))
+            else:
+                self.problem(key, f'"{key}" must hold tables: write [{self.path[0]}.{key}."{name[:100]}"]')
         return found
 
     def anything(self, key: str) -> Any:
@@ -179,6 +234,17 @@ class Section:
             expanded = self._expanded(key, value)
             return default if expanded is None else expanded
         return value
+
+    def _from_variable(self, key: str, kind: type, read: Callable[[str], Any], default: Any) -> Any:
+        raw = self._data.get(key)
+        if not isinstance(raw, str) or "${" not in raw:
+            return self._get(key, kind, default)
+        self._asked[key] = None
+        text = self._expanded(key, raw)
+        value = None if text is None else read(text.strip())
+        if value is None and text is not None:
+            self.problem(key, f'"{key}": what {raw[:100]} holds must be {WORDS[kind]}')
+        return default if value is None else value
 
     def _is_wrong(self, key: str, kind: type = str) -> bool:
         value = self._data.get(key)
@@ -239,6 +305,10 @@ def shown(message: str, expanded: object, raw: object) -> str:
     if isinstance(expanded, str) and isinstance(raw, str) and expanded and expanded != raw:
         return message.replace(expanded, raw)
     return message
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def _word(value: object) -> str:

@@ -102,6 +102,10 @@ class Poller:
         """Ask the loop to look at once which endpoints there are."""
         self._wake.set()
 
+    def refer_to(self, urls: Sequence[str]) -> None:
+        """Ask these URLs from now on whether the checker's own network is there."""
+        self.sight.refer_to(_references(urls))
+
     @property
     def unrecorded(self) -> int:
         """How many looks the store could not take since it last took one."""

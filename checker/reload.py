@@ -1,4 +1,4 @@
-"""Reads `checker.toml` again when it changes or a signal asks; a broken edit keeps the old one running."""
+"""Reads the configuration again when a file of it changes or a signal asks; a broken edit changes nothing."""
 
 from __future__ import annotations
 
@@ -6,34 +6,28 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import fields
+from pathlib import Path
 
 from checker.config import Config, ConfigError, load
+from checker.config_diff import differences
+from checker.config_files import matching
 from checker.store import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
 EVERY = 2.0  # seconds between two looks at the file
 
-FIXED = (
-    "host",
-    "port",
-    "database",
-    "public_url",
-    "remind_every",
-    "log_level",
-)  # of [server]: they hold until a restart
-Stamp = tuple[int, int, int] | None
+Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 class Reloader:
-    """Watches one file; `apply` makes a new configuration hold and returns the diff to print."""
+    """Watches all files of a configuration; `apply` makes a new configuration hold."""
 
     def __init__(
         self,
         config: Config,
         environ: Mapping[str, str],
-        apply: Callable[[Config], Awaitable[list[str]]],
+        apply: Callable[[Config], Awaitable[None]],
         *,
         every: float = EVERY,
     ) -> None:
@@ -68,10 +62,11 @@ class Reloader:
             self._keep("; ".join(error.problems) or str(error), stamp)
             return False
         try:
-            lines = [*differences(self.config, config), *await self._apply(config)]
+            await self._apply(config)
         except StoreUnavailable as error:  # the file is fine: try again with the next look
             logger.warning("the new configuration waits for the database: %s", error)
             return False
+        lines = differences(self.config, config)
         self.config, self.error, self._seen = config, "", stamp
         for line in lines or ["nothing changed"]:
             logger.info("configuration reloaded: %s", line)
@@ -87,25 +82,13 @@ class Reloader:
         )
 
     def _stamp(self) -> Stamp:
-        try:
-            found = self.config.path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        files = [self.config.path, *matching(self.config.patterns, self.config.path)]
+        return tuple(stamp for each in files if (stamp := _stat(each)) is not None)
 
 
-def differences(old: Config, new: Config) -> list[str]:
-    """Return what changed beside the monitors, a line each; never a value, for it may be a secret."""
-    lines = []
-    for field in fields(new.server):
-        if getattr(old.server, field.name) != getattr(new.server, field.name):
-            later = " (after a restart)" if field.name in FIXED else ""
-            lines.append(f"~ server.{field.name}{later}")
-    before = {channel.name: channel for channel in old.channels}
-    after = {channel.name: channel for channel in new.channels}
-    lines += [f"+ channel {name}" for name in after if name not in before]
-    lines += [f"- channel {name}" for name in before if name not in after]
-    lines += [f"~ channel {name}" for name in after if name in before and after[name] != before[name]]
-    if old.maintenance != new.maintenance:
-        lines.append("~ maintenance windows")
-    return lines
+def _stat(path: Path) -> tuple[str, int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return str(path), found.st_mtime_ns, found.st_size, found.st_ino

@@ -44,11 +44,15 @@ class Sight:
         self.since: float | None = None
         self._ask = ask
         self._endpoints = endpoints
-        self._references = tuple(references)
-        self._local = any(is_local(_host(each)) for each in references)
+        self.refer_to(references)
         self._answered: float | None = None
         self._asked: float | None = None
         self._lock = asyncio.Lock()
+
+    def refer_to(self, references: Sequence[MonitorSpec]) -> None:
+        """Ask these from now on, in the place of those before."""
+        self._references = tuple(references)
+        self._local = any(is_local(_host(each)) for each in references)
 
     async def believes(self, monitor_id: int, spec: MonitorSpec, poll: Poll) -> bool:
         """Tell whether a look speaks of the endpoint; if not, it speaks of our own network, and is void."""

@@ -30,12 +30,13 @@ APP_FLOORS: list[set[str]] = [
     {"cli"},
 ]
 CHECKER_FLOORS: list[set[str]] = [
-    {"http", "moments", "schedule", "slugs", "supervisor", "toml_lines"},
+    {"http", "moments", "schedule", "slugs", "supervisor", "toml_lines", "log"},
     {"model", "maintenance", "config_section"},
     {"rules", "reading", "routes", "config_values"},
-    {"config_endpoint", "config_heartbeat", "config_alerting"},
+    {"config_endpoint", "config_heartbeat", "config_alerting", "config_files"},
     {"state", "incidents", "channels", "probe", "config_checks", "sight"},
     {"store", "config", "prove"},
+    {"config_diff"},
     {"registry", "dispatcher", "reload", "share", "own_health", "verdict"},
     {"record", "assembler", "retention", "status_text", "dead_man"},
     {"poller", "watcher", "web", "commands"},

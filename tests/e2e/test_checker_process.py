@@ -140,7 +140,7 @@ def test_a_changed_configuration_holds_without_a_restart(tmp_path: Path, alerts:
         if by == "SIGHUP":
             os.utime(checker.config, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
             checker.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "+ weekly" in checker.output, 10, "the diff")
+        wait_for(lambda: "+ weekly (heartbeat)" in checker.output, 10, "the diff")
         assert requests.get(checker.ping_url("weekly"), timeout=5).text == "OK"
         assert requests.get(checker.ping_url("nightly"), timeout=5).text == "OK"
 
