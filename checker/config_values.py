@@ -14,6 +14,7 @@ from checker.schedule import Schedule, parse_cron, parse_every, parse_oncalendar
 NAME_CHARACTERS = 200
 LEAST_REMINDER = 60.0  # seconds
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SOME_OF = re.compile(r"(\d{1,2}) *of *(\d{1,2})")
 
 
 def read_name(section: Section) -> str:
@@ -60,6 +61,20 @@ def severity(section: Section) -> str:
         section.problem("severity", '"severity" must be "warning" or "critical"')
         return ""
     return text
+
+
+def some_of(section: Section) -> tuple[int, int] | None:
+    """Return `fail_when = "3 of 5"` as numbers."""
+    text = section.text("fail_when").strip()
+    if not text:
+        return None
+    match = _SOME_OF.fullmatch(text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 60:
+        section.problem("fail_when", '"fail_when" must be such as "3 of 5", of 60 at most')
+        return None
+    if "fail_after" in section:
+        section.problem("fail_when", '"fail_when" and "fail_after" exclude each other; keep one')
+    return int(match[1]), int(match[2])
 
 
 def url(section: Section, key: str = "url", *, required: bool = True) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from checker.probe_spec import USUAL, ProbeSpec
 from checker.schedule import Schedule
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -45,6 +46,8 @@ class Cause(StrEnum):
     UNREACHABLE = "unreachable"  # no answer: refused, timed out, no such host, TLS
     HTTP = "http"  # an answer whose status code is wrong
     DOCUMENT = "document"  # an answer that cannot be read, or contradicts itself
+    CONDITION = "condition"  # an answer that is not as the user's conditions want it
+    GONE = "gone"  # a component that its document no longer has
     FAILING = "failing"  # the document says fail
     DEGRADED = "degraded"  # the document says warn
     FLAPPING = "flapping"  # of members of incidents: it fell again and again lately
@@ -100,6 +103,7 @@ class MonitorSpec:
     every: float = 30.0
     timeout: float = 10.0
     headers: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False)  # values may be secrets
+    probe: ProbeSpec = USUAL
     # heartbeats
     schedule: Schedule | None = None
     grace: float = 3600.0

@@ -1,11 +1,13 @@
-"""HTTP -> `Poll`: one look at an endpoint, within its limits."""
+"""One look at an endpoint, within its limits: an answer, or none, to a `Poll`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import token_urlsafe
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from checker.http import Http, HttpError, Request
+from checker.looks import look
 from checker.model import MonitorSpec, Poll
 from checker.reading import no_answer, read
 from healthkit.wire import MAX_BYTES
@@ -19,27 +21,34 @@ async def probe(
     spec: MonitorSpec,
     *,
     clock: Callable[[], float],
-    nonce: str | None = None,
-    allow_private: bool = True,
+    nonce: Callable[[], str] = token_urlsafe,
 ) -> Poll:
     """Look at an endpoint once and return what was seen; an endpoint that does not answer is a `Poll` too.
 
-    `nonce` is sent as `?nonce=` and must come back in the document; only for URLs known to be served by
-    healthkit, since a stranger's query parameters are not ours to add.
+    Where the endpoint is to prove that it answers now, a `nonce` is sent as `?nonce=` and must come back in
+    the document; only where it is asked for, since a stranger's query is not ours to add to.
     """
+    if spec.url[:4].lower() != "http":
+        try:
+            return await look(http, spec, clock=clock)
+        except HttpError as error:
+            return no_answer(error, clock())
+    sent = nonce() if spec.probe.prove else None
     request = Request(
-        spec.url if nonce is None else with_nonce(spec.url, nonce),
+        spec.url if sent is None else with_nonce(spec.url, sent),
+        method=spec.probe.method,
         headers=_headers(spec),
+        body=spec.probe.body.encode() if spec.probe.body else None,
         timeout=spec.timeout,
         max_bytes=MAX_BYTES,
-        max_redirects=MAX_REDIRECTS,
-        allow_private=allow_private,
+        max_redirects=MAX_REDIRECTS if spec.probe.follow_redirects else 0,
+        allow_private=spec.probe.allow_private,
     )
     try:
         response = await http.request(request)
     except HttpError as error:
         return no_answer(error, clock())
-    return read(response, clock(), nonce=nonce)
+    return read(response, clock(), spec.probe, nonce=sent)
 
 
 def with_nonce(url: str, nonce: str) -> str:

@@ -7,8 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from checker import documents
+from checker.conditions import Seen
+from checker.conditions.judge import Outcome, asks_for, judged
 from checker.http import ErrorKind, HttpError, Response
 from checker.model import Cause, Poll, Verdict
+from checker.probe_spec import USUAL, ProbeSpec
+from checker.proof import doubts, stale
 from healthkit.bounds import clean
 from healthkit.errors import WireError
 from healthkit.status import Status
@@ -34,8 +39,8 @@ def no_answer(error: HttpError, at: float) -> Poll:
     return Poll(Verdict.FAIL, at, cause, clean(error.reason, MAX_REASON))
 
 
-def read(response: Response, at: float, *, nonce: str | None = None) -> Poll:
-    """Return what an answer says: the worse of its status code and its document, with the components found.
+def read(response: Response, at: float, probe: ProbeSpec = USUAL, *, nonce: str | None = None) -> Poll:
+    """Return what an answer says: the worst of status code, document and conditions, and its components.
 
     With a `nonce` that was sent along, a document that does not give it back is unproven: a cache or a stub
     may have answered.
@@ -43,27 +48,52 @@ def read(response: Response, at: float, *, nonce: str | None = None) -> Poll:
     details: dict[str, Any] = {}
     if response.certificate_expires is not None:
         details["certificate_expires"] = response.certificate_expires
-    document, trouble, note = _document(response)
+    document, trouble, note = _document(response) if probe.document else (None, "", "")
     if note:
         details["note"] = note
+    fine = is_fine(response.status) or asks_for(probe.all_conditions, "status")
+    components: Components = ()
     if document is None:
-        verdict, cause, reason = _by_status_code(response.status, trouble)
-        return _poll(response, at, (verdict, cause, reason), details)
-    if document.version:
-        details["version"] = document.version
-    if document.problems:
-        details["problems"] = list(document.problems)
-    components = _components(document, at)
-    outcome = _with_doubts(_judge(response.status, document, components), document, nonce)
+        outcome = _by_status_code(response.status, trouble, fine=fine)
+    else:
+        details.update(_about(document))
+        components = _components(document, at, probe)
+        outcome = _judge(response.status, document, components, fine=fine)
+        outcome = _with_doubts(outcome, document, doubts(document, probe, at, nonce))
+    if probe.conditions or probe.warn_conditions:
+        outcome = judged(probe, _seen(response, at, components), outcome)
     return _poll(response, at, outcome, details, components)
 
 
-_Outcome = tuple[Verdict, Cause, str]
-_Components = tuple[tuple[str, Poll], ...]
+Components = tuple[tuple[str, Poll], ...]
+
+
+def _about(document: Document) -> dict[str, Any]:
+    """Return what is worth keeping of a document itself."""
+    found = {
+        "version": document.version,
+        "problems": list(document.problems),
+        "instance": document.instance,
+        "sequence": document.sequence,
+        "dialect": document.dialect,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _seen(response: Response, at: float, components: Components) -> Seen:
+    ends = response.certificate_expires
+    return Seen(
+        status=response.status,
+        latency=response.latency,
+        body=response.body,
+        headers=response.headers,
+        certificate=None if ends is None else ends - at,
+        components={name: (part.value, str(part.verdict), part.reason) for name, part in components},
+    )
 
 
 def _poll(
-    response: Response, at: float, outcome: _Outcome, details: dict[str, Any], components: _Components = ()
+    response: Response, at: float, outcome: Outcome, details: dict[str, Any], components: Components
 ) -> Poll:
     verdict, cause, reason = outcome
     return Poll(
@@ -84,14 +114,17 @@ def _document(response: Response) -> tuple[Document | None, str, str]:
     A page, or JSON that is something else, is no trouble: then the status code alone counts.
     """
     if not _looks_like_json(response):
-        return None, "", ""
+        return documents.word(response.body), "", ""
     if response.unread:
         return None, response.unread, ""
     if response.truncated:
         return None, f"the document is larger than {len(response.body):,} bytes, and was not read", ""
     try:
-        return parse(response.body), "", ""
+        document = parse(response.body)
+        return document if document.components else documents.recognise(response.body) or document, "", ""
     except WireError as error:
+        if other := documents.recognise(response.body):
+            return other, "", ""
         if response.content_type != "application/health+json" and _is_other_json(response.body):
             return None, "", f"not a health document, so the status code alone counts: {error}"
         return None, str(error), ""
@@ -115,8 +148,8 @@ def _is_other_json(body: bytes) -> bool:
     return not (isinstance(status, str) and status.strip().lower() in STATUSES)
 
 
-def _by_status_code(status: int, trouble: str) -> _Outcome:
-    if not is_fine(status):
+def _by_status_code(status: int, trouble: str, *, fine: bool) -> Outcome:
+    if not fine:
         return Verdict.FAIL, Cause.HTTP, f"answered {status}" + (f"; {trouble}" if trouble else "")
     if trouble:
         return Verdict.WARN, Cause.DOCUMENT, f"answered {status}, but {trouble}"
@@ -128,20 +161,20 @@ def is_fine(status: int) -> bool:
     return 200 <= status < 400
 
 
-def _judge(status: int, document: Document, components: _Components) -> _Outcome:
+def _judge(status: int, document: Document, components: Components, *, fine: bool) -> Outcome:
     verdict = VERDICTS.get(document.status, Verdict.PASS)
     says = f"answered {status}, yet its document says {document.status}"
     why = _why(verdict, document, components)
-    if is_fine(status):
+    if fine:
         if verdict is Verdict.FAIL:
-            return verdict, Cause.FAILING, f"{says}: {why}"
+            return verdict, Cause.FAILING, f"{says}: {why}" if is_fine(status) else why
         return verdict, _CAUSES[verdict], why
     if verdict is Verdict.FAIL:
         return verdict, Cause.FAILING, why
     return Verdict.FAIL, Cause.DOCUMENT, says + (f": {why}" if why else "")
 
 
-def _why(verdict: Verdict, document: Document, components: _Components) -> str:
+def _why(verdict: Verdict, document: Document, components: Components) -> str:
     """Name the components that explain a verdict, the first few of them."""
     if verdict is Verdict.PASS:
         return ""
@@ -154,28 +187,36 @@ def _why(verdict: Verdict, document: Document, components: _Components) -> str:
     return document.output or f"it says {document.status}, and not why"
 
 
-def _with_doubts(outcome: _Outcome, document: Document, nonce: str | None) -> _Outcome:
-    """Turn a pass into a warning when the document was not wholly understood, or is not proven fresh."""
-    doubts = list(document.problems[:MAX_NAMED])
-    if nonce is not None and document.nonce != nonce:
-        doubts.insert(0, "unproven: the nonce did not come back, so a cache or a stub may have answered")
-    if not doubts:
+def _with_doubts(outcome: Outcome, document: Document, doubted: tuple[list[str], bool]) -> Outcome:
+    """Turn a pass into a warning when the document was not wholly understood, or is not proven fresh.
+
+    One that is too old by far fails: it tells nothing of now.
+    """
+    unproven, is_beyond = doubted
+    told = [*unproven, *document.problems[:MAX_NAMED]]
+    if not told:
         return outcome
     verdict, cause, reason = outcome
-    told = "; ".join(part for part in (reason, *doubts) if part)
-    if verdict is Verdict.PASS:
-        return Verdict.WARN, Cause.DOCUMENT, told
-    return verdict, cause, told
+    said = "; ".join(part for part in (reason, *told) if part)
+    if is_beyond and verdict is not Verdict.FAIL:
+        return Verdict.FAIL, Cause.DOCUMENT, said
+    return (Verdict.WARN, Cause.DOCUMENT, said) if verdict is Verdict.PASS else (verdict, cause, said)
 
 
-def _components(document: Document, at: float) -> _Components:
+def _components(document: Document, at: float, probe: ProbeSpec) -> Components:
     known = [component for component in document.components if component.status in VERDICTS]
     names = _names(known)
-    return tuple((name, _component(component, at)) for name, component in zip(names, known, strict=True))
+    found = zip(names, known, strict=True)
+    if not probe.components:
+        return tuple((name, _component(component, at, probe)) for name, component in found)
+    ignored = probe.ignored
+    return tuple((name, _component(each, at, probe)) for name, each in found if not ignored(name))
 
 
-def _component(component: Component, at: float) -> Poll:
+def _component(component: Component, at: float, probe: ProbeSpec) -> Poll:
     verdict = VERDICTS[component.status]
+    if verdict is Verdict.PASS and (old := stale(component, probe, at)):
+        return Poll(Verdict.WARN, at, Cause.DOCUMENT, old, value=component.value, unit=component.unit)
     return Poll(
         verdict,
         at,

@@ -30,9 +30,11 @@ APP_FLOORS: list[set[str]] = [
     {"cli"},
 ]
 CHECKER_FLOORS: list[set[str]] = [
-    {"http", "moments", "schedule", "slugs", "supervisor", "toml_lines", "log"},
-    {"model", "maintenance", "config_section"},
-    {"rules", "reading", "routes", "config_values"},
+    {"http", "moments", "probe_spec", "schedule", "slugs", "supervisor", "toml_lines", "log"},
+    {"model", "maintenance", "config_section", "proof"},
+    {"rules", "conditions", "documents", "routes", "config_values"},
+    {"reading", "looks"},
+    {"config_components"},
     {"config_endpoint", "config_heartbeat", "config_alerting", "config_files"},
     {"state", "incidents", "channels", "probe", "config_checks", "sight"},
     {"store", "config", "prove"},

@@ -45,6 +45,8 @@ _BY_CAUSE = {
     Cause.UNREACHABLE: "look whether the app runs, and whether the checker can reach it",
     Cause.HTTP: "read the app's error log",
     Cause.DOCUMENT: "open the URL and look who answers: the app, a proxy, a login page",
+    Cause.CONDITION: "compare what was seen with the conditions: did the app change, or what it needs?",
+    Cause.GONE: "if the deploy took the check out, forget it; else look why the app no longer registers it",
     Cause.FAILING: "open the app's health page and follow the part that fails",
     Cause.DEGRADED: "nothing has failed yet: look before it does",
 }

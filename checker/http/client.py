@@ -62,6 +62,16 @@ class Http:
         )
 
     @property
+    def ca_file(self) -> str | None:
+        """The file of the certificates that are trusted; None for what libcurl brings along."""
+        return self._ca_file
+
+    async def addresses(self, host: str, timeout: float) -> tuple[str, ...]:
+        """Return the addresses of a name, remembered for a minute; raise `HttpError` when there is none."""
+        known = self._resolver.cached(host, asyncio.get_running_loop().time())
+        return known if known is not None else await self._resolver.resolve(host, timeout)
+
+    @property
     def in_flight(self) -> int:
         """How many requests are under way."""
         return sum(len(lane.multi.futures()) for lane in self._lanes.values())

@@ -23,6 +23,7 @@ _ENDPOINT = {
     Cause.UNREACHABLE: "cannot be reached",
     Cause.HTTP: "answers with an error",
     Cause.DOCUMENT: "gives an answer that cannot be read",
+    Cause.CONDITION: "is not as expected",
     Cause.FLAPPING: "is flapping",
 }
 _BLINDING = frozenset({Cause.UNREACHABLE, Cause.DOCUMENT})  # then the components are not known

@@ -24,7 +24,9 @@ from checker.model import (
     Severity,
     State,
 )
+from checker.probe_spec import USUAL
 from checker.schedule import Cron, Every, OnCalendar, Schedule
+from checker.store.probe_codec import probe_of, probe_to
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 _CAUSES = {str(cause): cause for cause in Cause}
@@ -139,6 +141,8 @@ def spec_to(spec: MonitorSpec) -> dict[str, Any]:
         data["schedule"] = schedule_to(spec.schedule)
     if spec.rules is not None:
         data["rules"] = asdict(spec.rules)
+    if spec.probe is not USUAL and spec.probe != USUAL:
+        data["probe"] = probe_to(spec.probe)
     return data
 
 
@@ -159,6 +163,7 @@ def spec_of(
         source=source,
         schedule=schedule,
         rules=PingRules(**rules) if rules else None,
+        probe=probe_of(data["probe"]) if data.get("probe") else USUAL,
         **known,
     )
 

@@ -10,7 +10,9 @@ import pytest
 
 from checker.http import Http, Response
 from checker.model import Cause, Kind, MonitorSpec, Poll, Verdict
-from checker.probe import probe, with_nonce
+from checker.probe import probe as ask
+from checker.probe import with_nonce
+from checker.probe_spec import USUAL, ProbeSpec
 from checker.reading import read
 from tests.checker import hostile
 from tests.checker.hostile import HostileServer
@@ -20,12 +22,19 @@ AT = 1_700_000_000.0
 HEALTH = {"Content-Type": "application/health+json"}
 
 
-def look(url: str, *, timeout: float = 5.0, headers: dict[str, str] | None = None, **options: Any) -> Poll:
-    spec = MonitorSpec(Kind.ENDPOINT, "shop", url=url, timeout=timeout, headers=headers or {})
+def look(
+    url: str,
+    *,
+    timeout: float = 5.0,
+    headers: dict[str, str] | None = None,
+    probe: ProbeSpec = USUAL,
+    **options: Any,
+) -> Poll:
+    spec = MonitorSpec(Kind.ENDPOINT, "shop", url=url, timeout=timeout, headers=headers or {}, probe=probe)
 
     async def main() -> Poll:
         async with Http() as http:
-            return await probe(http, spec, clock=lambda: AT, **options)
+            return await ask(http, spec, clock=lambda: AT, **options)
 
     return asyncio.run(main())
 
@@ -124,8 +133,8 @@ def test_a_gzipped_document_that_nobody_asked_for_is_a_warning() -> None:
 def test_a_nonce_is_sent_and_a_document_without_it_is_unproven() -> None:
     fresh = json.dumps({"status": "pass", "nonce": "n 1"}).encode()
     with RecordingServer(Answer(200, fresh, HEALTH), Answer(200, b'{"status":"pass"}', HEALTH)) as server:
-        proven = look(server.url + "/health?a=1", nonce="n 1")
-        unproven = look(server.url + "/health", nonce="n 2")
+        proven = look(server.url + "/health?a=1", probe=ProbeSpec(prove=True), nonce=lambda: "n 1")
+        unproven = look(server.url + "/health", probe=ProbeSpec(prove=True), nonce=lambda: "n 2")
     assert server.requests[0].target == "/health?a=1&nonce=n%201"
     assert proven.verdict is Verdict.PASS
     assert unproven.verdict is Verdict.WARN
@@ -148,7 +157,7 @@ def test_a_homepage_counts_by_its_status_code_alone(status: int, verdict: str) -
 
 
 def test_other_json_counts_by_its_status_code_with_a_note() -> None:
-    for body in ({"hello": 1}, {"status": 200}, {"status": "Healthy"}, [1, 2]):
+    for body in ({"hello": 1}, {"status": 200}, {"status": "Sane"}, [1, 2]):
         seen = poll(200, body, "application/json")
         assert (seen.verdict, seen.reason) == (Verdict.PASS, "")
         assert "not a health document" in seen.details["note"]

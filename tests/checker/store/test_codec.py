@@ -60,7 +60,7 @@ def test_every_field_of_a_state_is_stored() -> None:
 
 
 def test_every_field_of_a_specification_is_stored() -> None:
-    columns = {"kind", "name", "slug", "token", "parent", "source", "schedule", "rules"}
+    columns = {"kind", "name", "slug", "token", "parent", "source", "schedule", "rules", "probe"}
     assert {each.name for each in fields(MonitorSpec)} == columns | set(codec._SPEC_DEFAULTS)
 
 
