@@ -27,8 +27,9 @@ from checker.record import Recorder
 from checker.registry import Registry
 from checker.reload import Reloader
 from checker.retention import Retention
-from checker.share import Alone, Share
+from checker.roller import Roller
 from checker.rules.reminders import Reminders
+from checker.share import Alone, Share
 from checker.store import Store, StoreError, monitors
 from checker.store.channel_threads import StoredPosts
 from checker.store.windows import Windows
@@ -209,6 +210,7 @@ class Checker:
             "reloader": self.reloader.run,
             "windows": self.windows.run,
             "retention": Retention(self.store, self.registry, self.clock).run,
+            "roller": self._roller().run,
             "dead man's switch": self.dead_man.run,
         }
         loops["sight"] = lambda: self.poller.sight.run(self.clock)
@@ -222,6 +224,11 @@ class Checker:
         }
         for name, run in loops.items():
             self.supervisor.start(name, run, sign=signs.get(name))
+
+    def _roller(self) -> Roller:
+        return Roller(
+            self.store, node=self.node, clock=self.clock, maintenance=lambda: self.config.maintenance
+        )
 
     async def _until_stopped(self, serving: asyncio.Task[None]) -> None:
         stopping = asyncio.create_task(self._stop.wait())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -49,3 +49,17 @@ def covers(spec: MaintenanceSpec, full_name: str) -> bool:
 def covering(windows: Iterable[Window], full_name: str) -> Window | None:
     """Return the first of the open windows that covers a monitor, or None."""
     return next((window for window in windows if covers(window.spec, full_name)), None)
+
+
+def openings(specs: Iterable[MaintenanceSpec], start: float, end: float) -> list[Window]:
+    """Return every opening that touches the span from `start` to `end`, those of each window in order."""
+    return [each for spec in specs for each in _openings(spec, start, end)]
+
+
+def _openings(spec: MaintenanceSpec, start: float, end: float) -> Iterator[Window]:
+    if isinstance(spec.schedule, Every):
+        return
+    at = next_due(spec.schedule, start - spec.duration)
+    while at < end:
+        yield Window(spec, at, at + spec.duration)
+        at = next_due(spec.schedule, at)

@@ -17,7 +17,7 @@ from checker.model import Blind, Deadline, Observation
 from checker.record import Overloaded, Recorder, UnknownMonitorError
 from checker.registry import Registry
 from checker.share import Alone, Shared
-from checker.store import Store, StoreUnavailable, door, nodes
+from checker.store import Store, StoreUnavailable, blind, door, nodes
 
 _log = logging.getLogger(__name__)
 
@@ -146,6 +146,7 @@ class Watcher:
 
     async def _tell_blind(self, start: float, end: float) -> None:
         _log.warning("could not see for %.1f s; deadlines move by as much", end - start)
+        await self._store.write(lambda conn: blind.put(conn, self._node, start, end))
         ids = [each for each, _ in self._registry.heartbeats()]
         for index in range(0, len(ids), BATCH):
             part = ids[index : index + BATCH]

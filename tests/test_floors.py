@@ -40,7 +40,7 @@ CHECKER_FLOORS: list[set[str]] = [
     {"store", "config", "prove"},
     {"config_diff"},
     {"registry", "dispatcher", "reload", "share", "own_health", "verdict"},
-    {"record", "assembler", "retention", "status_text", "dead_man"},
+    {"record", "assembler", "retention", "roller", "status_text", "dead_man"},
     {"poller", "watcher", "web", "commands"},
     {"server", "drills"},
     {"app"},

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
+from checker.store import rollups
 from checker.store.bulk import among, ids, placeholder
 from checker.store.tables import change, incident, outbox, poll
 
@@ -14,20 +15,25 @@ from checker.store.tables import change, incident, outbox, poll
 def prune_pings(
     conn: Connection, monitor_ids: Iterable[int], most: int, old_most: int, before: float, limit: int
 ) -> int:
-    """Delete monitors' pings beyond the last `most`, and those before `before` beyond the last `old_most`."""
+    """Delete monitors' pings beyond the last `most`, and those before `before` beyond the last `old_most`.
+
+    Only those that are rolled up: what was not counted stays.
+    """
     mark = placeholder(conn)
     last = "(SELECT max(n) FROM ping latest WHERE latest.monitor_id = ping.monitor_id)"
     done = conn.exec_driver_sql(
         f"DELETE FROM ping WHERE id IN (SELECT id FROM ping WHERE {among(conn, 'monitor_id')}"
+        f" AND id <= {mark}"
         f" AND (n <= {last} - {mark} OR (n <= {last} - {mark} AND at < {mark})) LIMIT {int(limit)})",
-        (*ids(conn, monitor_ids), most, old_most, before),
+        (*ids(conn, monitor_ids), rollups.mark_of(conn, rollups.PINGS).done, most, old_most, before),
     )
     return done.rowcount
 
 
 def prune_polls(conn: Connection, before: float, limit: int) -> int:
-    """Delete the oldest polls that are older than `before`."""
-    return _oldest(conn, poll, lambda row: row.at < before, limit)
+    """Delete the oldest polls that are older than `before`, and rolled up."""
+    done = rollups.mark_of(conn, rollups.POLLS).done
+    return _oldest(conn, poll, lambda row: (row.at < before) & (row.id <= done), limit)
 
 
 def prune_changes(conn: Connection, before: float, limit: int) -> int:

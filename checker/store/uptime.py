@@ -1,83 +1,120 @@
-"""How much of a span of time monitors were up, from their changes of state."""
+"""How much of a span monitors were up: from the days that were counted, and the changes around them."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, select
 
+from checker.maintenance import Window, covers
 from checker.model import State
-from checker.store.tables import change, monitor
+from checker.rules.uptime import Span, Uptime, shared_out
+from checker.store import blind
+from checker.store.bulk import among, ids, placeholder
+from checker.store.history_tables import progress
 
-UNCOUNTED = (State.NEW, State.PAUSED)  # nobody knows, or nobody wants to
-
-
-@dataclass(frozen=True, slots=True)
-class Uptime:
-    """Seconds of a span by what they count as; `warn` is part of `up`; `falls`: how often it went down."""
-
-    up: float = 0.0
-    down: float = 0.0
-    uncounted: float = 0.0
-    warn: float = 0.0
-    falls: int = 0
-
-    @property
-    def share(self) -> float | None:
-        """The share of the time that counts in which it was up; None where none does."""
-        counted = self.up + self.down
-        return self.up / counted if counted > 0 else None
+DAY = 86_400.0
+DAYS = "days"  # the name under which `progress` tells which day is counted next
+_SUMS = "sum(up), sum(down), sum(warn), sum(blind), sum(paused), sum(maintenance), sum(falls)"
 
 
-def share(before: State, turns: Sequence[tuple[float, State]], start: float, end: float) -> Uptime:
-    """Return what a span counts as; `before` is the state at its start, `turns` are (at, into) in order."""
-    seconds: dict[State, float] = defaultdict(float)
-    falls, state, since = 0, before, start
-    for at, into in turns:
-        moment = min(max(at, since), end)
-        seconds[state] += moment - since
-        falls += into is State.DOWN and state is not State.DOWN
-        state, since = into, moment
-    seconds[state] += max(0.0, end - since)
-    uncounted = sum(seconds[each] for each in UNCOUNTED)
-    return Uptime(
-        up=sum(seconds[each] for each in (State.UP, State.GRACE, State.WARN)),
-        down=seconds[State.DOWN],
-        uncounted=uncounted,
-        warn=seconds[State.WARN],
-        falls=falls,
-    )
+def uptimes(
+    conn: Connection,
+    names: Mapping[int, str],
+    start: float,
+    end: float,
+    windows: Sequence[Window] = (),
+) -> dict[int, Uptime]:
+    """Return the uptime of monitors (id -> full name) from `start`, or when each was made, to `end`.
+
+    `windows` are the openings of maintenance windows that touch the span.
+    """
+    first, last = math.ceil(start / DAY), min(counted(conn), math.floor(end / DAY))
+    if last <= first:
+        return from_changes(conn, names, start, end, windows)
+    parts = [
+        from_changes(conn, names, start, first * DAY, windows),
+        _from_days(conn, names, first, last),
+        from_changes(conn, names, last * DAY, end, windows),
+    ]
+    made = parts[2]
+    return {each: sum((part.get(each, Uptime()) for part in parts), Uptime()) for each in made}
 
 
-def uptimes(conn: Connection, monitor_id: int | None, start: float, end: float) -> dict[int, Uptime]:
-    """Return the uptime of a monitor, or of all live ones, from `start` (or when it was made) to `end`."""
-    made = {row.id: row.created_at for row in conn.execute(_made(monitor_id))}
-    before = {row.monitor_id: State(row.new) for row in conn.execute(_last_before(monitor_id, start))}
-    turns: dict[int, list[tuple[float, State]]] = defaultdict(list)
-    for row in conn.execute(_within(monitor_id, start, end)):
-        turns[row.monitor_id].append((row.at, State(row.new)))
+def counted(conn: Connection) -> int:
+    """Return the first day (epoch seconds / 86400) that is not counted yet."""
+    data = conn.execute(select(progress.c.data).where(progress.c.name == DAYS)).scalar()
+    return 0 if data is None else int(json.loads(data)["day"])
+
+
+def from_changes(
+    conn: Connection, names: Mapping[int, str], start: float, end: float, windows: Sequence[Window] = ()
+) -> dict[int, Uptime]:
+    """Return the same, from the changes alone: exact, and dear where a span has many of them."""
+    if end <= start:
+        return {}
+    made = _made(conn, names)
+    before = _before(conn, names, start)
+    turns = _turns(conn, names, start, end)
+    unseen = blind.spans(conn, start, end)
     return {
-        each: share(before.get(each, State.NEW), turns[each], min(max(start, born), end), end)
+        each: shared_out(
+            before.get(each, State.NEW),
+            turns[each],
+            min(max(start, born), end),
+            end,
+            unseen,
+            _excused(windows, names[each]),
+        )
         for each, born in made.items()
     }
 
 
-def _made(monitor_id: int | None) -> Select[Any]:
-    query = select(monitor.c.id, monitor.c.created_at).where(monitor.c.removed_at.is_(None))
-    return query if monitor_id is None else query.where(monitor.c.id == monitor_id)
+def _from_days(conn: Connection, monitor_ids: Iterable[int], first: int, last: int) -> dict[int, Uptime]:
+    mark = placeholder(conn)
+    rows = conn.exec_driver_sql(
+        f"SELECT monitor_id, {_SUMS} FROM history_day WHERE {among(conn, 'monitor_id')}"
+        f" AND day >= {mark} AND day < {mark} GROUP BY monitor_id",
+        (*ids(conn, monitor_ids), first, last),
+    )
+    return {row[0]: Uptime(*(each or 0 for each in row[1:])) for row in rows}
 
 
-def _last_before(monitor_id: int | None, start: float) -> Select[Any]:
-    latest = select(func.max(change.c.id)).where(change.c.at < start).group_by(change.c.monitor_id)
-    if monitor_id is not None:
-        latest = latest.where(change.c.monitor_id == monitor_id)
-    return select(change.c.monitor_id, change.c.new).where(change.c.id.in_(latest))
+def _excused(windows: Sequence[Window], full_name: str) -> list[Span]:
+    return [(each.start, each.end) for each in windows if covers(each.spec, full_name)]
 
 
-def _within(monitor_id: int | None, start: float, end: float) -> Select[Any]:
-    query = select(change.c.monitor_id, change.c.at, change.c.new)
-    query = query.where(change.c.at >= start, change.c.at < end).order_by(change.c.id)
-    return query if monitor_id is None else query.where(change.c.monitor_id == monitor_id)
+def _made(conn: Connection, monitor_ids: Iterable[int]) -> dict[int, float]:
+    rows = conn.exec_driver_sql(
+        f"SELECT id, created_at FROM monitor WHERE {among(conn, 'id')}", ids(conn, monitor_ids)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _before(conn: Connection, monitor_ids: Iterable[int], start: float) -> dict[int, State]:
+    """Return the states at a moment; a search in the index for each, however many changes there are."""
+    mark = placeholder(conn)
+    found = conn.exec_driver_sql(
+        "SELECT id, (SELECT new FROM change WHERE monitor_id = monitor.id"
+        f" AND at < {mark} ORDER BY at DESC, id DESC LIMIT 1) FROM monitor WHERE {among(conn, 'id')}",
+        (start, *ids(conn, monitor_ids)),
+    )
+    return {row[0]: State(row[1]) for row in found if row[1] is not None}
+
+
+def _turns(
+    conn: Connection, monitor_ids: Iterable[int], start: float, end: float
+) -> dict[int, list[tuple[float, State]]]:
+    mark = placeholder(conn)
+    rows = conn.exec_driver_sql(
+        f"SELECT monitor_id, at, new FROM change WHERE {among(conn, 'monitor_id')}"
+        f" AND at >= {mark} AND at < {mark} ORDER BY monitor_id, at, id",
+        (*ids(conn, monitor_ids), start, end),
+    )
+    turns: dict[int, list[tuple[float, State]]] = defaultdict(list)
+    for row in rows:
+        turns[row[0]].append((row[1], State(row[2])))
+    return turns

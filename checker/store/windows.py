@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from checker.maintenance import MaintenanceSpec
+from checker.maintenance import MaintenanceSpec, Window
 from checker.schedule import OnCalendar
 from checker.store.engine import Store
 from checker.store.errors import StoreUnavailable
@@ -43,6 +43,11 @@ class OneOff:
         moment = f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}"
         schedule = OnCalendar(moment, "UTC")
         return MaintenanceSpec(self.name, schedule, self.end - start, self.monitors, self.description)
+
+    @property
+    def window(self) -> Window:
+        """Its one opening."""
+        return Window(self.spec, self.start, self.end)
 
 
 def insert(conn: Connection, window: OneOff) -> OneOff:

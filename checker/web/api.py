@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from checker.maintenance import MaintenanceSpec, active
 from checker.model import Command, Incident, Kind, MonitorSpec, Snooze, State
 from checker.record import UnknownMonitorError
+from checker.rules.uptime import Uptime
 from checker.schedule import describe
 from checker.slugs import slug as slug_of
 from checker.store import operations, snoozes, uptime, views, windows
@@ -98,11 +99,9 @@ def _monitors(context: Context, reading: APIRouter, writing: APIRouter) -> None:
     @reading.get("/uptime", summary="The uptime of everything", response_model=schemas.Uptimes)
     async def uptime_of_all(days: Days = 30.0) -> Any:
         """The share of the last days in which each monitor was up, as far as somebody knows."""
-        end = context.clock()
-        start = end - days * DAY
-        found = await context.store.read(lambda conn: uptime.uptimes(conn, None, start, end))
         names = {key: spec.full_name for key, spec in context.monitors.specs.items()}
-        shown = [uptime_json(names[key], each, start, end) for key, each in found.items() if key in names]
+        start, end, found = await _uptimes(context, names, days)
+        shown = [uptime_json(names[key], each, start, end) for key, each in found.items()]
         return {"uptimes": sorted(shown, key=lambda each: str(each["name"]))}
 
     @reading.get(
@@ -114,10 +113,8 @@ def _monitors(context: Context, reading: APIRouter, writing: APIRouter) -> None:
     async def uptime_of_one(name: Name, days: Days = 30.0) -> Any:
         """The share of the last days in which it was up, as far as somebody knows."""
         monitor_id, spec = _find(context, name)
-        end = context.clock()
-        start = end - days * DAY
-        found = await context.store.read(lambda conn: uptime.uptimes(conn, monitor_id, start, end))
-        return uptime_json(spec.full_name, found.get(monitor_id, uptime.Uptime()), start, end)
+        start, end, found = await _uptimes(context, {monitor_id: spec.full_name}, days)
+        return uptime_json(spec.full_name, found.get(monitor_id, Uptime()), start, end)
 
     @reading.get(
         "/monitors/{name:path}/changes",
@@ -293,6 +290,16 @@ def _find(context: Context, name: str) -> tuple[int, MonitorSpec]:
     return found
 
 
+async def _uptimes(
+    context: Context, names: dict[int, str], days: float
+) -> tuple[float, float, dict[int, Uptime]]:
+    end = context.clock()
+    start = end - days * DAY
+    opened = await context.openings(start, end)
+    found = await context.store.read(lambda conn: uptime.uptimes(conn, names, start, end, opened))
+    return start, end, found
+
+
 async def _watched(context: Context, name: str) -> Watched:
     found = await context.store.read(views.watched)
     for each in found:
@@ -348,7 +355,7 @@ def _recurring_json(spec: MaintenanceSpec, now: float) -> dict[str, Any]:
     }
 
 
-def uptime_json(name: str, found: uptime.Uptime, start: float, end: float) -> dict[str, Any]:
+def uptime_json(name: str, found: Uptime, start: float, end: float) -> dict[str, Any]:
     """Return a monitor's uptime as the API tells it."""
     return {
         "name": name,
@@ -359,6 +366,9 @@ def uptime_json(name: str, found: uptime.Uptime, start: float, end: float) -> di
         "warn_seconds": found.warn,
         "down_seconds": found.down,
         "uncounted_seconds": found.uncounted,
+        "blind_seconds": found.blind,
+        "paused_seconds": found.paused,
+        "maintenance_seconds": found.maintenance,
         "falls": found.falls,
     }
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from checker.config import Config
+from checker.maintenance import Window, openings
 from checker.model import Observation
 from checker.record import Recorded, Recorder
 from checker.registry import Registry
-from checker.store import Store
+from checker.store import Store, windows
 from checker.store.views import Overview, overview
 from checker.store.windows import Windows
 from checker.web.present import Notice
@@ -44,6 +45,12 @@ class Context:
         """Return all that is shown, read in one transaction. Raises `StoreUnavailable`."""
         channels = self.channels()
         return await self.store.read(lambda conn: overview(conn, channels))
+
+    async def openings(self, start: float, end: float) -> list[Window]:
+        """Return the openings of all maintenance windows, recurring and one-off, that touch a span."""
+        oneoffs = await self.store.read(lambda conn: windows.load(conn, start))
+        recurring = openings(self.config().maintenance, start, end)
+        return recurring + [each.window for each in oneoffs if each.start < end]
 
     async def record(self, observations: Sequence[tuple[int, Observation]]) -> list[Recorded]:
         """Return what observations did, once that is durable; raises what `Recorder.record` does."""

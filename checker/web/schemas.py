@@ -178,7 +178,8 @@ class Deliveries(Answer):
 class Uptime(Answer):
     """Seconds by what they count as; `uptime` is up / (up + down), null where nothing counts.
 
-    `warn_seconds` are part of `up_seconds`; new and paused time is in neither.
+    `warn_seconds` are part of `up_seconds`. What the checker could not see (blind), new or paused time, and
+    announced maintenance are in neither; together they are `uncounted_seconds`.
     """
 
     name: str
@@ -189,6 +190,9 @@ class Uptime(Answer):
     warn_seconds: float
     down_seconds: float
     uncounted_seconds: float
+    blind_seconds: float
+    paused_seconds: float
+    maintenance_seconds: float
     falls: int
 
 

@@ -15,6 +15,7 @@ from checker.model import Kind, MonitorSpec, Poll, Verdict
 from checker.own_health import OwnHealth
 from checker.prove import Seen, prove
 from checker.retention import Keep, Retention
+from checker.roller import Roller
 from checker.store import Store, drills, monitors
 from checker.supervisor import Supervisor
 from healthkit.asgi import HealthApp
@@ -79,6 +80,7 @@ def test_a_proof_outlives_the_ping_that_gave_it(house: House) -> None:
         for number in range(5):
             house.now = NOW + 10 + number
             await house.ping("nightly")
+        await Roller(house.store, node="n", clock=house.clock, pause=0.0, settle=0.0).once(house.now)
         keep = Keep(pings=1, old_pings=1)
         assert await Retention(house.store, house.registry, house.clock, keep=keep).once(house.now) == 4
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from checker.model import Event, Incident, Notification, Poll, Verdict
 from checker.retention import DAY, Keep, Retention
+from checker.roller import Roller
 from checker.store import Store, door, incidents, outbox
 from checker.store.tables import change, incident, ping, poll
 from checker.store.tables import outbox as outbox_table
@@ -15,6 +16,9 @@ from tests.checker.house import NOW, SHOP, House, failure, heartbeat, success
 
 
 def forget(house: House, now: float, keep: Keep | None = None) -> int:
+    """Forget, once all is rolled up."""
+    roller = Roller(house.store, node="n", clock=house.clock, pause=0.0, settle=0.0)
+    asyncio.run(roller.once(house.now))
     return asyncio.run(Retention(house.store, house.registry, house.clock, keep=keep).once(now))
 
 
@@ -45,6 +49,20 @@ def test_polls_are_kept_for_days(store: Store) -> None:
     asyncio.run(main())
     assert forget(house, NOW + 5 * DAY + 300) == 2 * 300 + 300
     assert min(at for (at,) in house.rows(poll, "at")) == NOW + 3 * DAY
+
+
+def test_what_is_not_rolled_up_stays_however_old(store: Store) -> None:
+    house = House(store, SHOP, heartbeat("a"))
+
+    async def main() -> int:
+        await house.recorder.record([(house.id("a"), success()) for _ in range(9)])
+        await house.recorder.record([(house.id("shop"), Poll(Verdict.PASS, NOW))])
+        retention = Retention(store, house.registry, house.clock, keep=Keep(pings=1, old_pings=1))
+        return await retention.once(NOW + 99 * DAY)
+
+    assert asyncio.run(main()) == 0
+    assert len(house.rows(ping, "n")) == 9
+    assert len(house.rows(poll, "at")) == 1
 
 
 def test_what_nobody_has_judged_sent_or_resolved_stays_however_old(store: Store) -> None:

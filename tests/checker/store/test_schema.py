@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from checker.store import Store
+from checker.store import Store, history_tables
 from checker.store.tables import metadata
 
 
@@ -18,6 +18,7 @@ def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
         context = MigrationContext.configure(conn, opts={"compare_type": True, "target_metadata": metadata})
         return list(compare_metadata(context, metadata))
 
+    assert history_tables.blind.metadata is metadata
     assert store.read_now(differences) == []
 
 

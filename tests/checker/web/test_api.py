@@ -22,7 +22,6 @@ from checker.model import (
     Verdict,
 )
 from checker.store import Store, incidents, windows
-from checker.store.uptime import Uptime, share
 from checker.store.windows import Windows
 from tests.checker.web.site import NOW, Site, names
 
@@ -122,26 +121,6 @@ def test_changes_are_told_with_their_evidence(site: Site) -> None:
 
 
 # Uptime
-
-
-UP, DOWN, NEW, PAUSED, WARN = State.UP, State.DOWN, State.NEW, State.PAUSED, State.WARN
-
-
-@pytest.mark.parametrize(
-    ("before", "turns", "expected"),
-    [
-        (UP, [], Uptime(up=100.0)),
-        (NEW, [], Uptime(uncounted=100.0)),
-        (UP, [(20.0, DOWN), (30.0, UP)], Uptime(up=90.0, down=10.0, falls=1)),
-        (DOWN, [(40.0, UP)], Uptime(up=60.0, down=40.0)),
-        (UP, [(20.0, WARN), (60.0, UP)], Uptime(up=100.0, warn=40.0)),
-        (UP, [(50.0, PAUSED)], Uptime(up=50.0, uncounted=50.0)),
-        (UP, [(20.0, DOWN), (30.0, DOWN), (10.0, UP)], Uptime(up=90.0, down=10.0, falls=1)),
-        (UP, [(500.0, DOWN)], Uptime(up=100.0, falls=1)),
-    ],
-)
-def test_a_span_is_shared_out(before: State, turns: Any, expected: Uptime) -> None:
-    assert share(before, turns, 0.0, 100.0) == expected
 
 
 def test_uptime_counts_from_the_changes(tmp_path: Path, store: Store) -> None:
