@@ -9,7 +9,7 @@ import time
 import pytest
 
 from checker.model import MonitorState, State
-from checker.store import Store, StoreUnavailable, nodes
+from checker.store import Store, StoreUnavailable, blind, nodes
 from checker.store.tables import ping
 from checker.watcher import BATCH, BLIND_AFTER, Watcher
 from tests.checker.house import NOW, SHOP, House, heartbeat, success
@@ -77,6 +77,8 @@ def test_ten_minutes_of_absence_alert_nobody_and_what_is_late_afterwards_does(st
 
     assert asyncio.run(second()).state is not State.DOWN
     assert after.state("a").state is State.DOWN
+    ((begun, ended),) = store.read_now(lambda conn: blind.spans(conn, 0.0, NOW + 999))
+    assert (NOW <= begun <= NOW + 10, ended) == (True, NOW + 610)  # kept: neither up nor down
 
 
 def test_what_was_due_still_alerts_after_a_restart_of_two_seconds(store: Store) -> None:
