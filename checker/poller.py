@@ -15,18 +15,17 @@ from zlib import crc32
 from checker.http import Http
 from checker.model import Cause, Kind, MonitorSpec, Poll
 from checker.probe import probe
-from checker.record import Overloaded, Recorded, Recorder, StoreUnavailable, UnknownMonitorError
+from checker.record import Recorder
 from checker.registry import Registry
 from checker.share import Alone, Shared
 from checker.sight import Sight
-from checker.store.nodes import Fenced
+from checker.tally import Tally
 
 _log = logging.getLogger(__name__)
 
 IN_FLIGHT = 500  # requests at once; a hanging endpoint holds one for its timeout
 FIRST_WITHIN = 5.0  # seconds: a new endpoint is looked at soon, and not all new ones at once
 RELOAD_EVERY = 5.0  # seconds between looks at which endpoints there are
-RECORD_WITHIN = 15.0  # seconds; a store that hangs does not keep endpoints from being looked at
 REFERENCE_WITHIN = 5.0  # seconds that a reference is given to answer
 TICK = 0.005  # seconds: what is due within one is started together
 
@@ -85,7 +84,7 @@ class Poller:
     ) -> None:
         self.latest: dict[int, Poll] = {}  # the last look at each endpoint, kept also while the store is away
         self._registry = registry
-        self._recorder = recorder
+        self._tally = Tally(recorder, registry)
         self._http = http
         self._clock = clock
         self._monotonic = monotonic
@@ -94,7 +93,6 @@ class Poller:
         self._endpoints: dict[int, _Endpoint] = {}
         self._schedule = _Schedule()
         self._wake = asyncio.Event()
-        self._unrecorded = 0  # looks since the store last took one
         self.turned_at: float | None = None  # when the loop last went round
         self.sight = Sight(self._answers, lambda: dict(registry.endpoints()), _references(references))
 
@@ -109,7 +107,7 @@ class Poller:
     @property
     def unrecorded(self) -> int:
         """How many looks the store could not take since it last took one."""
-        return self._unrecorded
+        return self._tally.unrecorded
 
     async def run(self) -> None:
         """Poll until cancelled; then end what is in flight."""
@@ -133,6 +131,7 @@ class Poller:
         self._adopt(now)
         started = self._start_due(now)
         await asyncio.gather(*(each.task for each in started if each.task is not None))
+        await self._tally.flush()
         return [each.id for each in started]
 
     async def _sleep(self, until: float) -> None:
@@ -148,6 +147,7 @@ class Poller:
         for gone in self._endpoints.keys() - live.keys():
             self._remove(gone)
             self.latest.pop(gone, None)
+            self._tally.forget(gone)
         for monitor_id, spec in live.items():
             known = self._endpoints.get(monitor_id)
             if known is not None and known.spec.every == spec.every and known.spec.url == spec.url:
@@ -185,7 +185,7 @@ class Poller:
             self.latest[endpoint.id] = poll
             if not await self.sight.believes(endpoint.id, endpoint.spec, poll):
                 return
-            await self._record(endpoint, poll)
+            self._tally.take(endpoint.id, poll)
         except Exception:  # noqa: BLE001 - our own mistake, not the endpoint's: the loop must survive it
             _log.exception("endpoint %r: the look failed unexpectedly", endpoint.spec.full_name)
         finally:
@@ -196,28 +196,12 @@ class Poller:
         poll = await probe(self._http, spec, clock=self._clock)
         return poll.cause is not Cause.UNREACHABLE
 
-    async def _record(self, endpoint: _Endpoint, poll: Poll) -> list[Recorded]:
-        try:
-            async with asyncio.timeout(RECORD_WITHIN):
-                recorded = await self._recorder.record([(endpoint.id, poll)])
-        except (UnknownMonitorError, Fenced):
-            return []  # another node's, or removed while it was being looked at
-        except (StoreUnavailable, Overloaded, TimeoutError) as error:
-            if not self._unrecorded:
-                why = str(error) or f"the database took more than {RECORD_WITHIN:g} s"
-                _log.warning("looking on, but results are kept in memory only: %s", why)
-            self._unrecorded += 1
-            return []
-        if self._unrecorded:
-            _log.warning("results are recorded again; %d were not", self._unrecorded)
-            self._unrecorded = 0
-        return recorded
-
     async def _end_all(self) -> None:
         tasks = [each.task for each in self._endpoints.values() if each.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tally.flush()
 
 
 def _references(urls: Sequence[str]) -> list[MonitorSpec]:

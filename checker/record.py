@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -29,6 +30,8 @@ from healthkit.errors import HealthkitError
 __all__ = ["Overloaded", "Recorded", "Recorder", "StoreUnavailable", "UnknownMonitorError"]
 
 T = TypeVar("T")
+Counted = Mapping[int, tuple[MonitorState, MonitorState]]
+UNCOUNTED: Counted = MappingProxyType({})
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +69,17 @@ class Recorded:
 @dataclass(frozen=True, slots=True)
 class _Request:
     observations: Sequence[tuple[int, Observation]]
+    history: Sequence[Row]
+    counted: Counted
     answer: asyncio.Future[list[Recorded]]
+
+    def __len__(self) -> int:
+        return len(self.observations) + len(self.history)
+
+    @property
+    def brings_polls(self) -> bool:
+        """Whether anything of it is a look at an endpoint."""
+        return bool(self.history) or any(isinstance(each, Poll) for _, each in self.observations)
 
 
 class Recorder:
@@ -97,20 +110,31 @@ class Recorder:
         self.sooner = asyncio.Event()
         self.awaited = math.inf
 
-    async def record(self, observations: Sequence[tuple[int, Observation]]) -> list[Recorded]:
+    async def record(
+        self,
+        observations: Sequence[tuple[int, Observation]],
+        *,
+        history: Sequence[Row] = (),
+        counted: Counted = UNCOUNTED,
+    ) -> list[Recorded]:
         """Return what each observation did, in order, after the commit.
+
+        `history` are rows of polls that say nothing new, and are only written down. `counted` tells of
+        monitors (where one stood, where it stands by looks that only counted): it holds where the stored
+        state is still the first of the two.
 
         Observations of one caller are committed together or not at all. Raises `Overloaded` when too many
         wait, `StoreUnavailable` when the database cannot take it, `UnknownMonitorError` for an id not live,
         and `Fenced` for polls of endpoints that are another node's now.
         A cancelled caller's observations may be recorded all the same.
         """
-        if not observations:
+        if not observations and not history:
             return []
-        self._refuse(observations)
         answer: asyncio.Future[list[Recorded]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Request(observations, answer))
-        self._count += len(observations)
+        request = _Request(observations, history, counted, answer)
+        self._refuse(request)
+        self._waiting.append(request)
+        self._count += len(request)
         if self._committer is None:
             self._committer = asyncio.create_task(self._commit(), name="recorder")
         return await answer
@@ -125,13 +149,13 @@ class Recorder:
         """How many observations wait for a transaction."""
         return self._count
 
-    def _refuse(self, observations: Sequence[tuple[int, Observation]]) -> None:
+    def _refuse(self, request: _Request) -> None:
         # One caller alone may bring more than the limit when nobody waits: it could never come otherwise.
-        if self._count and self._count + len(observations) > self._limit:
+        if self._count and self._count + len(request) > self._limit:
             raise Overloaded(
                 f"{self._count} observations wait to be recorded already; try again in a few seconds"
             )
-        for monitor_id, _ in observations:
+        for monitor_id, _ in request.observations:
             if self._registry.by_id(monitor_id) is None:
                 raise UnknownMonitorError(
                     f"monitor {monitor_id}: no such monitor is live; it was removed meanwhile"
@@ -148,9 +172,9 @@ class Recorder:
     def _take(self) -> list[_Request]:
         batch: list[_Request] = []
         size = 0
-        while self._waiting and (not batch or size + len(self._waiting[0].observations) <= BATCH):
+        while self._waiting and (not batch or size + len(self._waiting[0]) <= BATCH):
             request = self._waiting.popleft()
-            size += len(request.observations)
+            size += len(request)
             if not request.answer.done():  # else its caller has gone
                 batch.append(request)
         self._count -= size
@@ -160,28 +184,24 @@ class Recorder:
         if not batch:
             return
         now = self._clock()
-        work = [request.observations for request in batch]
         try:
-            outcomes = await self._store.write(lambda conn: self._fold(conn, work, now))
+            outcomes = await self._store.write(lambda conn: self._fold(conn, batch, now))
         except StoreUnavailable as error:
             _refuse_all(batch, error)
         except Fenced as error:
-            polls = [each for each in batch if _has_poll(each.observations)]
-            _refuse_all(polls, error)
-            await self._commit_batch([each for each in batch if each not in polls])
+            _refuse_all([each for each in batch if each.brings_polls], error)
+            await self._commit_batch([each for each in batch if not each.brings_polls])
         except Exception as error:  # noqa: BLE001 - one poisoned observation: it must not fail the others
             await self._commit_singly(batch, error)
         else:
             self._answer(batch, outcomes)
 
-    def _fold(
-        self, conn: Connection, work: Sequence[Sequence[tuple[int, Observation]]], now: float
-    ) -> _Outcome:
-        if self._may_poll and any(_has_poll(each) for each in work) and not self._may_poll(conn):
+    def _fold(self, conn: Connection, batch: Sequence[_Request], now: float) -> _Outcome:
+        if self._may_poll and any(each.brings_polls for each in batch) and not self._may_poll(conn):
             raise Fenced(
                 "polls were not recorded: this node's lease ran out, and the endpoints are another's"
             )
-        return _Fold(conn, self._registry, now).run(work)
+        return _Fold(conn, self._registry, now).run(batch)
 
     async def _commit_singly(self, batch: list[_Request], error: Exception) -> None:
         if len(batch) == 1:
@@ -203,10 +223,6 @@ class Recorder:
             self.changed.set()
         if outcome.deadline < self.awaited:
             self.sooner.set()
-
-
-def _has_poll(observations: Sequence[tuple[int, Observation]]) -> bool:
-    return any(isinstance(each, Poll) for _, each in observations)
 
 
 def _refuse_all(batch: list[_Request], error: Exception) -> None:
@@ -239,10 +255,15 @@ class _Fold:
         self._polls: list[Row] = []
         self._changes: list[Row] = []
 
-    def run(self, work: Sequence[Sequence[tuple[int, Observation]]]) -> _Outcome:
+    def run(self, batch: Sequence[_Request]) -> _Outcome:
         """Return what each caller's observations did."""
+        work = [request.observations for request in batch]
         self._create_components(work)
-        self._states = door.load_states(self._conn, self._ids(work), lock=True)
+        if ids := self._ids(work):
+            self._states = door.load_states(self._conn, ids, lock=True)
+        for request in batch:
+            self._count_on(request.counted)
+            self._polls.extend(request.history)
         results = [[self._observe(monitor_id, each) for monitor_id, each in caller] for caller in work]
         self._write()
         deadlines = (self._states[each].deadline for each in self._touched)
@@ -253,6 +274,12 @@ class _Fold:
             bool(self._changes),
             min((each for each in deadlines if each is not None), default=math.inf),
         )
+
+    def _count_on(self, counted: Counted) -> None:
+        """Let stand what was counted in memory, where nobody else has written meanwhile."""
+        for monitor_id, (stood, stands) in counted.items():
+            if self._states.get(monitor_id) == stood:
+                self._states[monitor_id] = stands
 
     def _create_components(self, work: Sequence[Sequence[tuple[int, Observation]]]) -> None:
         missing: dict[int, dict[str, None]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import ssl
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +19,7 @@ from checker.http.transfer import Transfer
 
 USER_AGENT = "healthkit-checker"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-IDLE_CONNECTIONS = 256  # kept open for the next request; a file descriptor each
+IDLE_CONNECTIONS = 4_000  # kept open for the next request: a quarter of the files we may open, at most
 _MAX_CERTIFICATES = 10_000
 
 
@@ -138,7 +139,9 @@ class _Lane:
 
     def __init__(self) -> None:
         self.multi = pycurl.AsyncCurlMulti()
-        self.multi.setopt(pycurl.M_MAXCONNECTS, IDLE_CONNECTIONS)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        kept = IDLE_CONNECTIONS if files == resource.RLIM_INFINITY else min(IDLE_CONNECTIONS, files // 4)
+        self.multi.setopt(pycurl.M_MAXCONNECTS, kept)
         self.idle: list[Transfer] = []
 
     def give_back(self, transfer: Transfer) -> None:

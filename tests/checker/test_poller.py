@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from checker.http import Http
 from checker.model import Kind, MonitorSpec, Observation, State, Verdict
 from checker.poller import FIRST_WITHIN, Poller, next_slot
-from checker.record import Overloaded, Recorded, Recorder
+from checker.record import UNCOUNTED, Counted, Overloaded, Recorded, Recorder
 from checker.registry import Registry
 from checker.store import Store, StoreUnavailable, door, monitors
+from checker.store.bulk import Row
 from tests.checker import hostile
 from tests.checker.hostile import HostileServer
 from tests.recording import Answer, RecordingServer
@@ -57,12 +58,18 @@ class FailingRecorder(Recorder):
     trouble: Exception | None = None
     hanging = False
 
-    async def record(self, observations: Sequence[tuple[int, Observation]]) -> list[Recorded]:
+    async def record(
+        self,
+        observations: Sequence[tuple[int, Observation]],
+        *,
+        history: Sequence[Row] = (),
+        counted: Counted = UNCOUNTED,
+    ) -> list[Recorded]:
         if self.trouble is not None:
             raise self.trouble
         if self.hanging:
             await asyncio.Event().wait()
-        return await super().record(observations)
+        return await super().record(observations, history=history, counted=counted)
 
 
 @pytest.fixture
@@ -199,9 +206,9 @@ def test_with_the_store_away_it_looks_on_and_keeps_results_in_memory(
             assert parts.poller.unrecorded == 0
             assert parts.state_of("shop") is State.UP
 
-    with caplog.at_level(logging.WARNING, "checker.poller"):
+    with caplog.at_level(logging.WARNING, "checker.tally"):
         run(database, work)
-    told = [record.getMessage() for record in caplog.records if record.name == "checker.poller"]
+    told = [record.getMessage() for record in caplog.records if record.name == "checker.tally"]
     assert len(told) == 2  # once when it began, once when it ended
     assert str(trouble) in told[0]
 
@@ -221,7 +228,7 @@ def test_our_own_mistake_ends_one_look_not_the_loop(
             assert parts.state_of("shop") is State.UP
 
     run(database, work)
-    assert "failed unexpectedly" in caplog.text
+    assert "could not be recorded" in caplog.text
 
 
 # The loop.

@@ -1,0 +1,107 @@
+"""The checker's poller with its client, door and store on SQLite, measured from within its own process.
+
+`python -m bench._polling.ours JSON` prints a `Measured` as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from bench._polling.plan import Measured, Plan, files, peak_mb, urls
+from checker.http import Http, Request, Response
+from checker.model import Kind, MonitorSpec
+from checker.poller import FIRST_WITHIN, Poller, next_slot
+from checker.record import Recorder
+from checker.registry import Registry
+from checker.store import Store, monitors
+
+
+class Watched(Http):
+    """The checker's client, that notes when each request began: what drift is measured by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[tuple[str, float]] = []
+
+    async def request(self, request: Request) -> Response:
+        """Note, and pass on."""
+        self.begun.append((request.url, time.monotonic()))
+        return await super().request(request)
+
+
+async def measure(plan: Plan, store: Store) -> Measured:
+    """Poll as planned, first for as long as it takes until all is known, then for as long as is asked."""
+    specs = [
+        MonitorSpec(Kind.ENDPOINT, f"service-{n}", url=url, every=plan.every, timeout=plan.timeout)
+        for n, url in enumerate(urls(plan))
+    ]
+    await store.write(lambda conn: monitors.sync(conn, specs, time.time()))
+    registry = Registry(store)
+    await registry.reload()
+    recorder = Recorder(store, registry, time.time)
+    http = Watched()
+    async with http:
+        poller = Poller(registry, recorder, http, time.time)
+        running = asyncio.create_task(poller.run())
+        await asyncio.sleep(min(plan.every, FIRST_WITHIN) + 2 * plan.every + 1)
+        http.begun.clear()
+        wall, cpu, before = time.monotonic(), time.process_time(), _rows(store)
+        await asyncio.sleep(plan.seconds)
+        cpu = time.process_time() - cpu
+        took = time.monotonic() - wall
+        begun, after = list(http.begun), _rows(store)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await recorder.drain()
+    late = sorted(_drifts(specs, begun))
+    polls = sum(not urlsplit(url).path.startswith("/hang") for url, _ in begun)
+    return Measured(
+        polls=polls,
+        expected=plan.answering * took / plan.every,
+        rows=after - before,
+        cpu=cpu,
+        drift_p50=late[len(late) // 2],
+        drift_p99=late[len(late) * 99 // 100],
+        peak_mb=peak_mb(),
+    )
+
+
+def _drifts(specs: list[MonitorSpec], begun: list[tuple[str, float]]) -> list[float]:
+    """Return how long after its planned moment each look at one that answers began, in seconds."""
+    by_url = {spec.url: spec for spec in specs}
+    found = []
+    for url, at in begun:
+        spec = by_url[url]
+        if not urlsplit(url).path.startswith("/hang"):
+            phase = next_slot(spec, 0.0, 0.0) % spec.every
+            found.append(math.fmod(at - phase, spec.every))
+    return found
+
+
+def _rows(store: Store) -> int:
+    """Return how many rows the history of polls has."""
+    query = "SELECT count(*) FROM poll"
+    return int(store.read_now(lambda conn: conn.exec_driver_sql(query).scalar()) or 0)
+
+
+def main() -> None:
+    """Measure what the argument asks for, and print it."""
+    plan = Plan(**json.loads(sys.argv[1]))
+    files()
+    with TemporaryDirectory(prefix="healthkit-bench-") as folder:
+        store = Store(f"sqlite:///{Path(folder) / 'checker.db'}")
+        store.migrate()
+        print(json.dumps(asdict(asyncio.run(measure(plan, store)))))
+        store.close()
+
+
+if __name__ == "__main__":
+    main()
