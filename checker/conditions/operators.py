@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from checker.conditions.seen import MISSING
+from checker.conditions.seen import MISSING, as_text
 
 SEARCHED = 65_536  # characters in which a pattern is looked for
 
@@ -60,7 +60,7 @@ def _contains(seen: Any, wanted: Literal) -> bool:
 
 def _matches(seen: Any, pattern: Any) -> bool:
     texts = seen if isinstance(seen, tuple) else (seen,)
-    return any(pattern.search(text_of(each)[:SEARCHED]) for each in texts if each is not MISSING)
+    return any(pattern.search(as_text(each)[:SEARCHED]) for each in texts if each is not MISSING)
 
 
 def _ordered(holds: Callable[[float, float], bool]) -> Callable[[Any, Literal], bool]:
@@ -79,11 +79,6 @@ def number_of(seen: Any) -> float | None:
         return float(seen)
     except (ValueError, OverflowError):
         return None
-
-
-def text_of(seen: Any) -> str:
-    """Return a value as text: JSON, unless it is text already."""
-    return seen if isinstance(seen, str) else json.dumps(seen, ensure_ascii=False, default=str)
 
 
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {

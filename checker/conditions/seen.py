@@ -103,4 +103,14 @@ def _shown(found: Any) -> str:
         return clean(", ".join(found), SHOWN) or "nothing"
     if isinstance(found, str):
         return f'"{clean(" ".join(found[: 4 * SHOWN].split()), SHOWN)}"'
-    return clean(json.dumps(found, ensure_ascii=False, default=str)[: 4 * SHOWN], SHOWN)
+    return clean(as_text(found)[: 4 * SHOWN], SHOWN)
+
+
+def as_text(found: Any) -> str:
+    """Return a value as text: JSON, unless it is text already."""
+    if isinstance(found, str):
+        return found
+    try:
+        return json.dumps(found, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return "nested too deep"

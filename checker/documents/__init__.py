@@ -15,11 +15,11 @@ from healthkit.status import Status
 from healthkit.wire import Document, load
 
 DIALECTS: tuple[Callable[[Any], Document | None], ...] = (
+    terminus.read,  # before Spring Boot, whose older documents have details, too
     spring.read,
     microprofile.read,
     aspnet.read,
     spatie.read,
-    terminus.read,
     django.read,
 )
 _WORDS = {b"Healthy": Status.PASS, b"Degraded": Status.WARN, b"Unhealthy": Status.FAIL}

@@ -31,7 +31,7 @@ def component(
         status, why = Status.WARN, why or f"its status is {shown}"
     known = _bounded(details) if isinstance(details, dict) else _NO_DETAILS
     if not why and status in (Status.WARN, Status.FAIL):
-        why = in_words(known)
+        why = in_words(known) or f'it says "{clean(str(said), MAX_KEY)}"'
     return Component(clean(name, 2 * MAX_KEY) or "unnamed", None, status, why, value, None, None, known)
 
 

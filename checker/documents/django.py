@@ -14,7 +14,7 @@ from healthkit.status import Status
 from healthkit.wire import Document
 
 WORDS = {"fine": Status.PASS, "warning": Status.WARN, "broken": Status.FAIL}
-_FINE = frozenset({"working", "ok"})
+_FINE = "working"
 _WARNING = re.compile(r"warning: ")
 _BROKEN = re.compile(r"(?:unavailable|unexpected result|unknown error)\b", re.IGNORECASE)
 
@@ -35,7 +35,7 @@ def read(root: Any) -> Document | None:
 def _word(said: Any) -> str | None:
     if not isinstance(said, str):
         return None
-    if said.strip().lower() in _FINE:
+    if said.strip().lower() == _FINE:
         return "fine"
     if _WARNING.match(said):
         return "warning"
