@@ -4,6 +4,9 @@
 worker` and `rq worker-pool` alike. Without a URL each behaves as the worker it is made of.
 `HEALTHKIT_PING_EVERY` (seconds or "1m", default 30) is the longest silence of a healthy worker.
 
+With `HEALTHKIT_JOBS_URL=https://checker.example/ping/<key>` every job tells its runs, at the name of its
+function.
+
 "Alive" means that the main loop turns, so the pings start there and in no thread of their own; only the
 sending is in the background. A work-horse never pings: it ends by `os._exit`.
 """
@@ -19,6 +22,8 @@ from rq.worker import BaseWorker, SimpleWorker, Worker
 from rq.worker_registration import register
 
 from healthkit.workers._beats import Beats, beats_from
+from healthkit.workers._jobs import Jobs
+from healthkit.workers._rq_runs import COUNTS, Runs
 
 try:
     from rq.worker import SpawnWorker
@@ -31,13 +36,16 @@ RQ_SLACK = 60  # seconds that RQ adds to the time of its next beat, wherever it 
 
 
 class HeartbeatMixin(BaseWorker):
-    """Adds the beats to any RQ worker class; comes first among the bases."""
+    """Adds the beats, and the heartbeats of jobs, to any RQ worker class; comes first among the bases."""
 
     _beats: Beats | None = None
+    _runs: Runs | None = None
 
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
         """Begin to beat as work begins (never in `__init__`: RQ builds workers only to look at them)."""
         super().bootstrap(*args, **kwargs)
+        if base := os.environ.get("HEALTHKIT_JOBS_URL"):
+            self._runs = Runs(self, Jobs(base=base))
         beats = beats_from(os.environ)
         if beats is None:
             return
@@ -50,6 +58,11 @@ class HeartbeatMixin(BaseWorker):
         """How long (seconds) an idle worker waits before its loop turns again."""
         usual = int(super().dequeue_timeout)
         return usual if self._beats is None else max(1, min(usual, int(self._beats.every)))
+
+    def execute_job(self, job: Any, queue: Any) -> None:
+        """Have a job done, and tell its run."""
+        with self._runs.of(job) if self._runs is not None else contextlib.nullcontext():
+            super().execute_job(job, queue)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Beat as RQ does, with a shorter life for the worker's key, and tell the checker."""
@@ -97,9 +110,8 @@ class HeartbeatMixin(BaseWorker):
 
     def _read_figures(self) -> dict[str, Any]:
         """Return what was done and what waits, in one round trip."""
-        names = ("successful_job_count", "failed_job_count")
         with self.connection.pipeline(transaction=False) as pipeline:
-            pipeline.hmget(self.key, names)
+            pipeline.hmget(self.key, COUNTS)
             for queue in self.queues:
                 pipeline.llen(queue.key)
             counts, *lengths = pipeline.execute()

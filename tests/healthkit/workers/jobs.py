@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from pathlib import Path
 
 from healthkit.heartbeat import Heartbeat
 
@@ -23,3 +26,16 @@ def sleep(seconds: float) -> str:
 def with_heartbeat(url: str) -> int:
     with Heartbeat(url).run():
         return 42
+
+
+def flaky(path: str) -> None:
+    """Fail the first time."""
+    try:
+        Path(path).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    raise RuntimeError("as asked")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +14,11 @@ from rq import Queue
 from healthkit.workers._beats import beats_from
 from healthkit.workers.rq import FIELD
 from tests.healthkit.workers import jobs
+from tests.healthkit.workers.programs import BIN, beats, gaps, program
 from tests.recording import Answer, RecordingServer, black_hole
 from tests.waiting import wait_for
 
 CLASSES = ["HeartbeatWorker", "HeartbeatSimpleWorker", "HeartbeatSpawnWorker"]
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -32,52 +27,24 @@ def connection(redis_url: str) -> Iterator[redis_library.Redis]:
         yield client
 
 
-@pytest.fixture
-def checker() -> Iterator[RecordingServer]:
-    with RecordingServer() as server:
-        yield server
-
-
-@contextlib.contextmanager
 def worker(
     redis_url: str,
     folder: Path,
     *arguments: str,
     command: str = "worker",
     kind: str = CLASSES[0],
-    **settings: str,
-) -> Iterator[subprocess.Popen[bytes]]:
-    environ = os.environ | {
-        "RQ_WORKER_CLASS": f"healthkit.workers.rq.{kind}",
-        "HEALTHKIT_STATE_DIR": str(folder),
-        "PYTHONPATH": str(ROOT),
-        **settings,
-    }
-    script = [str(Path(sys.executable).with_name("rq")), command, "--url", redis_url, *arguments, "default"]
-    with (folder / "worker.log").open("ab") as out:
-        process = subprocess.Popen(script, env=environ, cwd=ROOT, stdout=out, stderr=out)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    **given: str,
+) -> Any:
+    script = (str(BIN / "rq"), command, "--url", redis_url, *arguments, "default")
+    return program(*script, folder=folder, RQ_WORKER_CLASS=f"healthkit.workers.rq.{kind}", **given)
 
 
 def beating(checker: RecordingServer, **more: str) -> dict[str, str]:
     return {"HEALTHKIT_PING_URL": f"{checker.url}/ping/key/worker", "HEALTHKIT_PING_EVERY": "1", **more}
 
 
-def successes(checker: RecordingServer) -> list[dict[str, Any]]:
-    return [request.json() for request in checker.requests if request.path == "/ping/key/worker"]
-
-
 def told(checker: RecordingServer, *, backlog: int) -> list[dict[str, Any]]:
-    return [beat for beat in successes(checker) if beat["backlog"] == backlog]
+    return [beat for beat in beats(checker) if beat["backlog"] == backlog]
 
 
 def worker_keys(connection: redis_library.Redis) -> list[bytes]:
@@ -91,11 +58,11 @@ def test_a_worker_beats_idle_and_busy_and_tells_what_it_did(
 ) -> None:
     queue = Queue(connection=connection)
     with worker(redis_url, tmp_path, kind=kind, **beating(checker)) as process:
-        wait_for(lambda: len(successes(checker)) >= 3, 20, "three beats of an idle worker")
-        assert successes(checker)[-1] == {"processed": 0, "backlog": 0, "failed": 0, "queues": ["default"]}
+        wait_for(lambda: len(beats(checker)) >= 3, 20, "three beats of an idle worker")
+        assert beats(checker)[-1] == {"processed": 0, "backlog": 0, "failed": 0, "queues": ["default"]}
         good, bad = queue.enqueue(jobs.add, 20, 22), queue.enqueue(jobs.fail)
-        wait_for(lambda: successes(checker)[-1]["processed"] == 2, 20, "both jobs to be told")
-        assert successes(checker)[-1]["failed"] == 1
+        wait_for(lambda: beats(checker)[-1]["processed"] == 2, 20, "both jobs to be told")
+        assert beats(checker)[-1]["failed"] == 1
         assert good.return_value(refresh=True) == 42
         assert bad.get_status() == "failed"
         process.terminate()
@@ -122,13 +89,13 @@ def test_a_worker_promises_its_next_beat_and_vanishes_soon_after_a_kill(
     kind: str, redis_url: str, connection: redis_library.Redis, checker: RecordingServer, tmp_path: Path
 ) -> None:
     with worker(redis_url, tmp_path, kind=kind, **beating(checker)) as process:
-        wait_for(lambda: len(successes(checker)) >= 2, 20, "two beats")
+        wait_for(lambda: len(beats(checker)) >= 2, 20, "two beats")
         key = worker_keys(connection)[0]
         assert connection.hget(key, FIELD) == b"1"
         assert 0 < connection.ttl(key) <= 3
         process.kill()
         process.wait()
-        wait_for(lambda: not worker_keys(connection), 5, "its key to go")
+        wait_for(lambda: not worker_keys(connection), 30, "its key to go")
 
 
 def test_a_simple_worker_promises_no_beat_before_its_jobs_timeout(
@@ -145,9 +112,9 @@ def test_a_frozen_idle_worker_falls_silent_and_registers_again_when_it_wakes_up(
     redis_url: str, connection: redis_library.Redis, checker: RecordingServer, tmp_path: Path
 ) -> None:
     with worker(redis_url, tmp_path, **beating(checker)) as process:
-        wait_for(lambda: len(successes(checker)) >= 2, 20, "two beats")
+        wait_for(lambda: len(beats(checker)) >= 2, 20, "two beats")
         process.send_signal(signal.SIGSTOP)
-        wait_for(lambda: not worker_keys(connection), 8, "its key to go")
+        wait_for(lambda: not worker_keys(connection), 30, "its key to go")
         connection.flushdb()
         count = len(checker.requests)
         process.send_signal(signal.SIGCONT)
@@ -179,9 +146,9 @@ def test_a_wrong_setting_is_said_and_the_worker_works_on(
 
 
 def test_the_pace_may_be_written_as_a_duration() -> None:
-    beats = beats_from({"HEALTHKIT_PING_URL": "http://checker.example/ping/x", "HEALTHKIT_PING_EVERY": "2m"})
-    assert beats is not None
-    assert beats.every == 120
+    found = beats_from({"HEALTHKIT_PING_URL": "http://checker.example/ping/x", "HEALTHKIT_PING_EVERY": "2m"})
+    assert found is not None
+    assert found.every == 120
 
 
 @pytest.mark.parametrize("trouble", ["black hole", "500", "404"])
@@ -205,7 +172,7 @@ def test_a_pool_of_workers_beats_too(
     todo = [Queue(connection=connection).enqueue(jobs.add, number, 1) for number in range(5)]
     with worker(redis_url, tmp_path, "--num-workers", "2", command="worker-pool", **beating(checker)):
         wait_for(lambda: all(job.get_status(refresh=True) == "finished" for job in todo), 40, "the jobs")
-        wait_for(lambda: len(successes(checker)) >= 4, 20, "beats")
+        wait_for(lambda: len(beats(checker)) >= 4, 20, "beats")
         assert len(worker_keys(connection)) == 2
 
 
@@ -227,5 +194,4 @@ def test_pings_are_at_most_one_a_second_however_many_jobs_run(
     todo = [queue.enqueue(jobs.add, number, 1) for number in range(150)]
     with worker(redis_url, tmp_path, kind="HeartbeatSimpleWorker", **beating(checker)):
         wait_for(lambda: todo[-1].get_status(refresh=True) == "finished", 40, "the jobs")
-    times = [request.at for request in checker.requests if request.path == "/ping/key/worker"]
-    assert all(after - before > 0.8 for before, after in pairwise(times))
+    assert all(gap > 0.8 for gap in gaps(checker))

@@ -16,7 +16,12 @@ from tests.healthkit.checks.support import Watched
 from tests.waiting import wait_for
 
 SILENCE, STALLED = 2.0, 3.0  # seconds
-SLACK = 4.0  # seconds more, on a loaded machine, until a fault is seen
+SLACK = 25.0  # seconds more, on a loaded machine, until a fault is seen
+NO_NEWS = (
+    "timed out",
+    "no answer within",
+    "still running",
+)  # of the broker, on a loaded machine: of the worker, nothing
 
 
 class Ahead:
@@ -77,13 +82,28 @@ def state_of(reading: Reading) -> str:
     return word
 
 
+def looked(heart: Watched) -> Reading:
+    """Return a reading that tells of the worker. Where a broker's answer took too long, another is taken."""
+    seen: list[Reading] = []
+
+    def is_news() -> bool:
+        seen.append(heart())
+        return not seen[-1].output.startswith(NO_NEWS)
+
+    wait_for(is_news, 30, "an answer of the broker")
+    return seen[-1]
+
+
 def failing(heart: Watched, within: float) -> Reading:
     """Return the first failure, which has to come within so many seconds."""
-    ends = time.monotonic() + within
-    while (reading := heart()).status is not Status.FAIL:
-        assert time.monotonic() < ends, reading
-        time.sleep(0.02)
-    return reading
+    seen: list[Reading] = []
+
+    def fails() -> bool:
+        seen.append(looked(heart))
+        return seen[-1].status is Status.FAIL
+
+    wait_for(fails, within, "a failure")
+    return seen[-1]
 
 
 def test_an_empty_queue_passes_however_long_it_is_empty(rig: Rig, clock: Ahead, watch: Any) -> None:
@@ -145,7 +165,7 @@ def test_a_worker_that_has_nothing_to_do_passes(rig: Rig, watch: Any) -> None:
         started(rig, worker, heart)
         ends = time.monotonic() + SILENCE + STALLED
         while time.monotonic() < ends:
-            assert is_at_rest(heart())
+            assert is_at_rest(looked(heart))
 
 
 def test_a_stopped_worker_fails_in_time_and_heals(rig: Rig, watch: Any) -> None:
