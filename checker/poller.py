@@ -19,6 +19,7 @@ from checker.record import Recorder
 from checker.registry import Registry
 from checker.share import Alone, Shared
 from checker.sight import Sight
+from checker.store import StoreUnavailable
 from checker.tally import Tally
 
 _log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ FIRST_WITHIN = 5.0  # seconds: a new endpoint is looked at soon, and not all new
 RELOAD_EVERY = 5.0  # seconds between looks at which endpoints there are
 REFERENCE_WITHIN = 5.0  # seconds that a reference is given to answer
 TICK = 0.005  # seconds: what is due within one is started together
+SHORT = 0.05  # seconds for which it is not worth while to listen for a wake-up
+PAUSED_WITHIN = 3.0  # seconds in which the store tells what is paused
 
 
 @dataclass(slots=True, eq=False)
@@ -92,9 +95,12 @@ class Poller:
         self._slots = asyncio.Semaphore(in_flight)
         self._endpoints: dict[int, _Endpoint] = {}
         self._schedule = _Schedule()
-        self._wake = asyncio.Event()
+        self._paused: set[int] = set()
+        self._resumed: set[int] = set()  # paused no more, and not looked at since
+        self._learner: asyncio.Task[None] | None = None
+        self._wake = recorder.commanded
         self.turned_at: float | None = None  # when the loop last went round
-        self.sight = Sight(self._answers, lambda: dict(registry.endpoints()), _references(references))
+        self.sight = Sight(self._answers, self._watched, _references(references))
 
     def reload(self) -> None:
         """Ask the loop to look at once which endpoints there are."""
@@ -111,11 +117,14 @@ class Poller:
 
     async def run(self) -> None:
         """Poll until cancelled; then end what is in flight."""
+        await self._learn_paused()
         try:
             while True:
                 self._wake.clear()
                 reload_at = self._monotonic() + RELOAD_EVERY
                 self._adopt(self._monotonic())
+                if self._learner is None or self._learner.done():
+                    self._learner = asyncio.create_task(self._learn_paused(), name="paused")
                 self.turned_at = self._clock()
                 while not self._wake.is_set() and (now := self._monotonic()) < reload_at:
                     self._start_due(now)
@@ -128,6 +137,7 @@ class Poller:
 
         An endpoint not seen before is due within `FIRST_WITHIN` of the call that first finds it.
         """
+        await self._learn_paused()
         self._adopt(now)
         started = self._start_due(now)
         await asyncio.gather(*(each.task for each in started if each.task is not None))
@@ -135,15 +145,35 @@ class Poller:
         return [each.id for each in started]
 
     async def _sleep(self, until: float) -> None:
+        delay = max(TICK, until - self._monotonic())
+        if delay <= SHORT:
+            await asyncio.sleep(delay)
+            return
         try:
-            async with asyncio.timeout(max(TICK, until - self._monotonic())):
+            async with asyncio.timeout(delay):
                 await self._wake.wait()
         except TimeoutError:
             pass
 
+    async def _learn_paused(self) -> None:
+        """Read which endpoints an operator has paused; with the store away, what was known holds."""
+        try:
+            async with asyncio.timeout(PAUSED_WITHIN):
+                paused = await self._registry.paused()
+        except (StoreUnavailable, TimeoutError):
+            return
+        if paused != self._paused:
+            self._resumed |= self._paused - paused
+            self._paused = paused
+            self._wake.set()
+
+    def _watched(self) -> dict[int, MonitorSpec]:
+        """Return the endpoints that are looked at, by whichever node."""
+        return {each: spec for each, spec in self._registry.endpoints() if each not in self._paused}
+
     def _adopt(self, now: float) -> None:
         """Bring the schedule in step with the registry; an endpoint that did not change keeps its place."""
-        live = {each: spec for each, spec in self._registry.endpoints() if self._share.owns(each)}
+        live = {each: spec for each, spec in self._watched().items() if self._share.owns(each)}
         for gone in self._endpoints.keys() - live.keys():
             self._remove(gone)
             self.latest.pop(gone, None)
@@ -154,8 +184,10 @@ class Poller:
                 known.spec = spec
                 continue
             self._remove(monitor_id)
-            added = self._endpoints[monitor_id] = _Endpoint(monitor_id, spec, now + _first_delay(spec))
+            delay = 0.0 if monitor_id in self._resumed else _first_delay(spec)
+            added = self._endpoints[monitor_id] = _Endpoint(monitor_id, spec, now + delay)
             self._schedule.push(added)
+        self._resumed.clear()
 
     def _remove(self, monitor_id: int) -> None:
         endpoint = self._endpoints.pop(monitor_id, None)
@@ -183,7 +215,7 @@ class Poller:
             if pledge is None or not self._share.keeps(pledge):
                 return  # another node's meanwhile, or this one was asleep: what it saw is void
             self.latest[endpoint.id] = poll
-            if not await self.sight.believes(endpoint.id, endpoint.spec, poll):
+            if not await self.sight.believes(endpoint.spec, poll):
                 return
             self._tally.take(endpoint.id, poll)
         except Exception:  # noqa: BLE001 - our own mistake, not the endpoint's: the loop must survive it
@@ -198,6 +230,7 @@ class Poller:
 
     async def _end_all(self) -> None:
         tasks = [each.task for each in self._endpoints.values() if each.task is not None]
+        tasks += [self._learner] if self._learner is not None else []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from checker.model import Change, MonitorSpec, MonitorState, Observation, Ping, PingKind, Poll
+from checker.model import Change, Command, MonitorSpec, MonitorState, Observation, Ping, PingKind, Poll
 from checker.registry import Registry
 from checker.state import advance, initial
 from checker.store import Store, StoreUnavailable, door, monitors
@@ -86,7 +86,8 @@ class Recorder:
     """Takes observations, and answers when they, and what follows from them, are durable.
 
     `changed` is set after a commit that wrote changes; `sooner` after one that brought a deadline earlier
-    than `awaited` (epoch seconds), which the watcher sets to when it will look again by itself.
+    than `awaited` (epoch seconds), which the watcher sets to when it will look again by itself; `commanded`
+    after one in which an operator paused or resumed something.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Recorder:
         self._committer: asyncio.Task[None] | None = None
         self.changed = asyncio.Event()
         self.sooner = asyncio.Event()
+        self.commanded = asyncio.Event()
         self.awaited = math.inf
 
     async def record(
@@ -221,6 +223,8 @@ class Recorder:
                 request.answer.set_result(result)
         if outcome.changed:
             self.changed.set()
+        if outcome.commanded:
+            self.commanded.set()
         if outcome.deadline < self.awaited:
             self.sooner.set()
 
@@ -237,6 +241,7 @@ class _Outcome:
     created: list[Monitor]
     described: list[Monitor]  # components whose document tells something else of them than before
     changed: bool
+    commanded: bool
     deadline: float  # the earliest that was written
 
 
@@ -254,6 +259,7 @@ class _Fold:
         self._pings: list[Row] = []
         self._polls: list[Row] = []
         self._changes: list[Row] = []
+        self._commanded = False
 
     def run(self, batch: Sequence[_Request]) -> _Outcome:
         """Return what each caller's observations did."""
@@ -272,6 +278,7 @@ class _Fold:
             list(self._created.values()),
             list(self._described.values()),
             bool(self._changes),
+            self._commanded,
             min((each for each in deadlines if each is not None), default=math.inf),
         )
 
@@ -316,6 +323,7 @@ class _Fold:
             self._polls.append(door.poll_row(monitor_id, observation))
             parts = [self._observe_component(monitor_id, key, look) for key, look in observation.components]
             return Recorded(monitor_id, before, after, changes, components=tuple(parts))
+        self._commanded |= isinstance(observation, Command)
         return Recorded(monitor_id, before, after, changes)
 
     def _observe_component(self, endpoint_id: int, key: str, look: Poll) -> Recorded:

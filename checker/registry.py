@@ -8,7 +8,7 @@ from hashlib import sha1
 from types import MappingProxyType
 
 from checker.model import Kind, MonitorSpec
-from checker.store import Store, monitors
+from checker.store import Store, door, monitors
 from checker.store.monitors import Monitor
 
 
@@ -17,6 +17,7 @@ class _Index:
     """The dictionaries that lookups go to."""
 
     specs: dict[int, MonitorSpec] = field(default_factory=dict)
+    endpoints: dict[int, MonitorSpec] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     slugs: dict[str, int] = field(default_factory=dict)
@@ -32,6 +33,8 @@ class _Index:
         spec, monitor_id = monitor.spec, monitor.id
         self.specs[monitor_id] = spec
         self.names[spec.full_name] = monitor_id
+        if spec.kind is Kind.ENDPOINT:
+            self.endpoints[monitor_id] = spec
         if monitor.parent_id is not None:
             self.components.setdefault(monitor.parent_id, {})[spec.name] = monitor_id
             self.parents[monitor_id] = monitor.parent_id
@@ -143,8 +146,8 @@ class Registry:
         return MappingProxyType(self._index.components.get(endpoint_id, {}))
 
     def endpoints(self) -> list[tuple[int, MonitorSpec]]:
-        """Return all live endpoints."""
-        return self._of(Kind.ENDPOINT)
+        """Return all live endpoints; the poller asks often, so the other monitors are not gone through."""
+        return list(self._index.endpoints.items())
 
     def heartbeats(self) -> list[tuple[int, MonitorSpec]]:
         """Return all live heartbeats."""
@@ -166,6 +169,11 @@ class Registry:
             found.add(each)
             todo.extend(self._neighbours(each))
         return found
+
+    async def paused(self) -> set[int]:
+        """Return the endpoints that an operator has paused, as the store has it now."""
+        endpoints = list(self._index.endpoints)
+        return await self._store.read(lambda conn: door.paused(conn, endpoints))
 
     async def create_heartbeat(self, slug: str, now: float) -> tuple[int, MonitorSpec, bool]:
         """Return the heartbeat with this slug, and whether this call made it; two calls at once make one."""
@@ -191,6 +199,7 @@ class Registry:
         """Let go of a heartbeat that was deleted just now."""
         self._index.forget(monitor_id)
         self._index.specs.pop(monitor_id, None)
+        self._index.endpoints.pop(monitor_id, None)
 
     def _fill(self, found: Iterable[Monitor]) -> None:
         index = _Index()

@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
 from urllib.parse import urlsplit
 
 from checker.config_values import is_local
@@ -24,7 +26,7 @@ _log = logging.getLogger(__name__)
 FRESH = 1.0  # seconds in which an answer of another endpoint proves that the network is there
 ASK_EVERY = 3.0  # seconds between two rounds of asking, while blind or in doubt
 LEAST = 4  # endpoints elsewhere, on as many hosts, from which they may vouch for each other
-ASKED = 3  # endpoints that are asked at once
+ASKED = 3  # endpoints that are asked at once, fewer than `LEAST`
 
 Ask = Callable[[MonitorSpec], Awaitable[bool]]
 
@@ -47,6 +49,8 @@ class Sight:
         self.refer_to(references)
         self._answered: float | None = None
         self._asked: float | None = None
+        self._hosts: dict[str, MonitorSpec] = {}  # an endpoint each, of those elsewhere
+        self._gathered: float | None = None
         self._lock = asyncio.Lock()
 
     def refer_to(self, references: Sequence[MonitorSpec]) -> None:
@@ -54,15 +58,17 @@ class Sight:
         self._references = tuple(references)
         self._local = any(is_local(_host(each)) for each in references)
 
-    async def believes(self, monitor_id: int, spec: MonitorSpec, poll: Poll) -> bool:
+    async def believes(self, spec: MonitorSpec, poll: Poll) -> bool:
         """Tell whether a look speaks of the endpoint; if not, it speaks of our own network, and is void."""
-        if is_local(_host(spec)) and not self._local:
+        if not self._local and _is_here(spec.url):
             return True
         if poll.cause is not Cause.UNREACHABLE:
             self._see(poll.at)
             return True
-        others = self._references or self._others(monitor_id, spec)
-        if not others or self._is_fresh(poll.at):
+        if self._is_fresh(poll.at):
+            return True  # the common case in an outage of many, so nothing is gathered for it
+        others = self._references or self._others(spec, poll.at)
+        if not others:
             return True
         async with self._lock:
             if not self._is_fresh(poll.at) and not self._was_asked(poll.at):
@@ -73,7 +79,7 @@ class Sight:
         """While blind, ask every few seconds, for ever: also where others look at our endpoints meanwhile."""
         while True:
             await asyncio.sleep(ASK_EVERY)
-            if self.since is not None and (others := self._references or self._others()):
+            if self.since is not None and (others := self._references or self._others(None, clock())):
                 async with self._lock:
                     await self._ask_all(others, clock())
 
@@ -98,16 +104,32 @@ class Sight:
     def _was_asked(self, at: float) -> bool:
         return self.since is not None and self._asked is not None and 0 <= at - self._asked < ASK_EVERY
 
-    def _others(self, monitor_id: int = 0, spec: MonitorSpec | None = None) -> list[MonitorSpec]:
+    def _others(self, spec: MonitorSpec | None, at: float) -> list[MonitorSpec]:
         """Return a few endpoints on other hosts; none where there are too few."""
+        if self._gathered is None or not 0 <= at - self._gathered <= ASK_EVERY:
+            self._gathered, self._hosts = at, self._gather()
         own = _host(spec) if spec is not None else ""
+        few = list(islice((each for host, each in self._hosts.items() if host != own), LEAST - 1))
+        return few[:ASKED] if len(few) + 1 >= LEAST else []
+
+    def _gather(self) -> dict[str, MonitorSpec]:
+        """Return an endpoint for each host elsewhere."""
         hosts: dict[str, MonitorSpec] = {}
-        for number, each in self._endpoints().items():
-            host = _host(each)
-            if number != monitor_id and host != own and not is_local(host):
-                hosts.setdefault(host, each)
-        return list(hosts.values())[:ASKED] if len(hosts) + 1 >= LEAST else []
+        for each in self._endpoints().values():
+            if not _is_here(each.url):
+                hosts.setdefault(_host(each), each)
+        return hosts
 
 
 def _host(spec: MonitorSpec) -> str:
-    return urlsplit(spec.url).hostname or ""
+    return _host_of(spec.url)
+
+
+@lru_cache(maxsize=20_000)
+def _is_here(url: str) -> bool:
+    return is_local(_host_of(url))
+
+
+@lru_cache(maxsize=20_000)
+def _host_of(url: str) -> str:
+    return urlsplit(url).hostname or ""

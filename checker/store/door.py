@@ -54,6 +54,12 @@ def load_states(
     return {row[0]: state_of(row[1], row[2], row[3], row[4]) for row in rows}
 
 
+def paused(conn: Connection, monitor_ids: Iterable[int]) -> set[int]:
+    """Return those of the given monitors that are paused."""
+    query = f"SELECT monitor_id FROM monitor_state WHERE {among(conn, 'monitor_id')} AND state = 'paused'"
+    return set(conn.exec_driver_sql(query, ids(conn, monitor_ids)).scalars())
+
+
 def save_states(conn: Connection, states: Mapping[int, MonitorState]) -> None:
     """Write states, whether or not they are there already."""
     _SAVE(

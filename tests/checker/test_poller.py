@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checker.http import Http
-from checker.model import Kind, MonitorSpec, Observation, State, Verdict
+from checker.model import Command, Kind, MonitorSpec, Observation, State, Verdict
 from checker.poller import FIRST_WITHIN, Poller, next_slot
 from checker.record import UNCOUNTED, Counted, Overloaded, Recorded, Recorder
 from checker.registry import Registry
@@ -337,5 +337,45 @@ def test_when_no_name_resolves_at_all_it_is_our_own_network_and_no_look_counts(d
         assert bench.poller.sight.since == NOW
         assert {bench.state_of(each) for each in ("s0", "s1", "s2", "s3", "s4")} == {State.NEW}
         task.cancel()
+
+    run(database, work)
+
+
+# Paused by an operator.
+
+
+def test_a_paused_endpoint_is_not_looked_at_and_is_at_once_when_it_is_resumed(database: Store) -> None:
+    async def work(parts: Bench) -> None:
+        with RecordingServer() as server:
+            ids = await parts.watch(
+                endpoint("shop", server.url + "/shop", 0.2), endpoint("other", server.url + "/other", 0.2)
+            )
+            running = asyncio.create_task(parts.poller.run())
+            await until(lambda: {"/shop", "/other"} <= set(server.paths()), "both looked at")
+            await parts.recorder.record([(ids["shop"], Command("pause", NOW))])
+            await until(lambda: ids["shop"] not in parts.poller.latest, "the pause was noticed")
+            asked, before = server.paths().count("/shop"), server.paths().count("/other")
+            await until(lambda: server.paths().count("/other") > before + 4, "the other one looked at")
+            assert server.paths().count("/shop") <= asked + 1  # one may have been under way
+            await parts.recorder.record([(ids["shop"], Command("resume", NOW))])
+            await until(lambda: server.paths().count("/shop") > asked + 1, "looked at again")
+            await until(lambda: parts.state_of("shop") is State.UP, "judged again")
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    run(database, work)
+
+
+def test_what_was_paused_before_the_start_is_not_looked_at_once(database: Store) -> None:
+    async def work(parts: Bench) -> None:
+        with RecordingServer() as server:
+            ids = await parts.watch(endpoint("shop", server.url, 1.0))
+            await parts.recorder.record([(ids["shop"], Command("pause", NOW))])
+            await parts.poller.once(0.0)
+            await parts.poller.once(10.0)
+            assert not server.requests
+            await parts.recorder.record([(ids["shop"], Command("resume", NOW))])
+            await parts.poller.once(10.0)  # now, not within the seconds that a new one is given
+            assert len(server.requests) == 1
 
     run(database, work)

@@ -43,7 +43,7 @@ class Net:
 
 
 def believes(sight: Sight, number: int, poll: Poll, sites: dict[int, MonitorSpec] = SITES) -> bool:
-    return asyncio.run(sight.believes(number, sites[number], poll))
+    return asyncio.run(sight.believes(sites[number], poll))
 
 
 def test_an_endpoint_is_down_when_another_host_answers_out_of_turn() -> None:
