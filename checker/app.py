@@ -21,6 +21,7 @@ from checker.dead_man import DeadMan
 from checker.dispatcher import Dispatcher
 from checker.http import Http
 from checker.log import log_at
+from checker.news import News
 from checker.own_health import OwnHealth
 from checker.poller import Poller
 from checker.record import Recorder
@@ -97,7 +98,8 @@ class Checker:
         for line in synced.lines():
             logger.info("configuration: %s", line)
         self.registry = Registry(self.store)
-        await self.registry.reload()
+        self.news = News(self.store, self.registry, changed=lambda: self.poller.reload())
+        await self.news.start()
         self.share = Alone() if self.store.dialect == "sqlite" else self._join()
         may_poll = self.share.fence if isinstance(self.share, Share) else None
         self.recorder = Recorder(self.store, self.registry, self.clock, may_poll=may_poll)
@@ -186,6 +188,7 @@ class Checker:
             recorder=self.recorder,
             windows=self.windows,
             notices=self.notices,
+            ask=self.news.ask if isinstance(self.share, Share) else None,
             node=f"{self.node}, healthkit {distribution_version()}",
             url=self.address.url,
         )
@@ -215,7 +218,7 @@ class Checker:
         }
         loops["sight"] = lambda: self.poller.sight.run(self.clock)
         if isinstance(self.share, Share):
-            loops["share"] = self.share.run
+            loops |= {"share": self.share.run, "news": self.news.run}
         signs = {
             "poller": lambda: self.poller.turned_at,
             "watcher": lambda: self.watcher.turned_at,

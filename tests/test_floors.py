@@ -40,7 +40,7 @@ CHECKER_FLOORS: list[set[str]] = [
     {"store", "config", "prove"},
     {"config_diff"},
     {"registry", "dispatcher", "reload", "share", "own_health", "verdict"},
-    {"record", "assembler", "retention", "roller", "status_text", "dead_man"},
+    {"record", "news", "assembler", "retention", "roller", "status_text", "dead_man"},
     {"tally", "watcher", "web", "commands"},
     {"poller"},
     {"server", "drills"},

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, text
 from checker.model import Kind, MonitorSpec
 from checker.rules.expectation import timed
 from checker.state import respecified
-from checker.store import codec, door, monitors
+from checker.store import codec, door, monitors, news
 from checker.store.monitors import Monitor
 from checker.store.tables import monitor, ping
 from healthkit.errors import HealthkitError
@@ -54,6 +54,7 @@ def create(conn: Connection, spec: MonitorSpec, now: float, *, derived: bool = F
     monitor_id = monitors.insert(conn, made, None, now)
     if monitor_id is None:
         raise TakenError(f'the name "{made.name}" was taken just now; try again')
+    news.changed(conn, [monitor_id])
     return Monitor(monitor_id, made)
 
 
@@ -83,6 +84,7 @@ def update(
         new = _titled(replace(new, name=_free(conn, new.name, monitor_id)))
     values = {"name": new.name, "slug": new.slug, "source": new.source, "spec": codec.spec_to(new)}
     conn.execute(monitor.update().where(monitor.c.id == monitor_id).values(**values))
+    news.changed(conn, [monitor_id])
     anew = respecified if new.schedule != old.schedule else None
     states = door.load_states(conn, [monitor_id], lock=True)
     door.save_states(
@@ -104,6 +106,7 @@ def delete(conn: Connection, monitor_id: int, now: float) -> bool:
         monitor.update().where(monitor.c.id == monitor_id).values(name=gone, slug="", token=None, spec=spec)
     )
     conn.execute(ping.delete().where(ping.c.monitor_id == monitor_id))
+    news.changed(conn, [monitor_id])
     return True
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from checker.model import NOTHING, Cause, Change, Kind, MonitorSpec, MonitorState, State
 from checker.schedule import Every
 from checker.state import initial, respecified
-from checker.store import codec, door
+from checker.store import codec, door, news
 from checker.store.bulk import among, ids, placeholder
 from checker.store.tables import monitor
 
@@ -75,6 +75,7 @@ def described(conn: Connection, monitor_id: int, spec: MonitorSpec) -> None:
     """Write down what a component's document tells of it now."""
     said = {"identity": spec.identity, "depends_on": list(spec.depends_on)}
     conn.execute(monitor.update().where(monitor.c.id == monitor_id).values(spec=said))
+    news.changed(conn, [monitor_id])
 
 
 def auto_spec(slug: str) -> MonitorSpec:
@@ -128,6 +129,8 @@ def sync(conn: Connection, specs: Sequence[MonitorSpec], now: float) -> Synced:
         what = _put(conn, rows.get(key), spec, now)
         if what:
             told[what].append(spec.full_name)
+    if removed or any(told.values()):
+        news.changed(conn, [news.EVERYTHING])
     return Synced(removed=removed, **{what: tuple(each) for what, each in told.items()})
 
 
@@ -143,9 +146,11 @@ def create_heartbeat(conn: Connection, slug: str, now: float) -> tuple[Monitor, 
         ).first()
         if gone is not None:
             _put(conn, gone, spec, now)
+            news.changed(conn, [gone.id])
             return Monitor(gone.id, replace(spec, token=gone.token or spec.token)), True
         made = insert(conn, spec, None, now)
         if made is not None:
+            news.changed(conn, [made])
             return Monitor(made, spec), True
         present = _live_slug(conn, slug)  # another node was faster
     if present is None:
@@ -162,6 +167,7 @@ def ensure_components(conn: Connection, endpoint: Monitor, keys: Sequence[str], 
         if found is None:
             found = _component(conn, endpoint.id, key)
         made.append(Monitor(found, spec, endpoint.id))
+    news.changed(conn, [each.id for each in made])
     return made
 
 

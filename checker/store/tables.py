@@ -289,6 +289,23 @@ lease = Table(
     Column("until", Double, nullable=False),
 )
 
+news = Table(
+    "news",  # a row a monitor that a node made, changed or removed, for the other nodes
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("monitor_id", _Id, nullable=False),  # 0: all are to be read anew
+    Column("at", Double, nullable=False),
+)
+
+shared = Table(
+    "shared",  # what all nodes should know, such as which configuration holds
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("by", String(64), nullable=False),  # the node that said it
+    Column("at", Double, nullable=False),
+)
+
 node = Table(
     "node",
     metadata,

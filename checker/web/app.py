@@ -41,7 +41,12 @@ def app(context: Context) -> App:
 
     behind = SafeHeaders(pages(context))
     return PingReceiver(
-        behind, registry=context.monitors, door=context.recorder, clock=context.clock, gate=gate
+        behind,
+        registry=context.monitors,
+        door=context.recorder,
+        clock=context.clock,
+        gate=gate,
+        ask=context.ask,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from checker.config import Config
@@ -29,6 +29,7 @@ class Context:
     recorder: Recorder
     windows: Windows
     notices: Callable[[], Sequence[Notice]] = tuple
+    ask: Callable[[], Awaitable[bool]] | None = None  # waits until what other nodes made is known here
     node: str = ""
     url: str = ""  # where the checker listens: what is shown where no public_url is configured
 

@@ -2,14 +2,15 @@
 
 Wire-compatible with Healthchecks, and with the URL shapes of a few others (`foreign.py`). A 200 is sent only
 once the ping is durable; where it cannot be, the answer is 503 with Retry-After. A wrong key or an unknown
-address costs no database work: whose a ping is, is looked up in dictionaries.
+address costs no database work: whose a ping is, is looked up in dictionaries. With several nodes, one that is
+unknown here asks, with all others that ask at that moment, whether another node has made it (`checker.news`).
 """
 
 from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -129,6 +130,7 @@ class PingReceiver:
         door: Door,
         clock: Callable[[], float],
         gate: Callable[[], Gate],
+        ask: Callable[[], Awaitable[bool]] | None = None,
         read_deadline: float = READ_DEADLINE,
     ) -> None:
         self.behind = behind
@@ -136,6 +138,7 @@ class PingReceiver:
         self.door = door
         self.clock = clock
         self.gate = gate
+        self.ask = ask  # waits until what other nodes made a moment ago is known here
         self.read_deadline = read_deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -165,7 +168,11 @@ class PingReceiver:
             return Answer(target.status, target.text)
         if not self.gate().admits(target):
             return Answer(NOT_FOUND.status, NOT_FOUND.text)
-        found = self.registry.by_token(target.token) if target.token else self.registry.by_slug(target.slug)
+        found = self._known(target)
+        if found is None and not target.create:
+            if refusal := await self._ask():
+                return refusal
+            found = self._known(target)
         if found is None:
             if target.slug and self.registry.is_ambiguous(target.slug):
                 return Answer(409, "ambiguous slug")
@@ -180,12 +187,26 @@ class PingReceiver:
             answer = replace(answer, text=foreign.ok_json(), json=True)
         return answer if complete else replace(answer, close=True)
 
+    def _known(self, target: Target) -> Found | None:
+        return self.registry.by_token(target.token) if target.token else self.registry.by_slug(target.slug)
+
+    async def _ask(self) -> Answer | None:
+        """Wait until what other nodes made is known here; return what is answered where it cannot be."""
+        try:
+            if self.ask is not None:
+                await self.ask()
+        except StoreUnavailable:
+            return Answer(503, "the store is unavailable, try again")
+        return None
+
     async def _answer_foreign(self, scope: Scope, receive: Receive) -> Answer:
         authorization = text_of(headers_of(scope).get(b"authorization", b""))
         sign = foreign.read(scope["path"], scope["query_string"], scope["method"], authorization)
         if isinstance(sign, Refusal):
             return Answer(sign.status, sign.text, json=sign.json)
         found = self._meant(sign)
+        if isinstance(found, Answer):
+            found = await self._ask() or self._meant(sign)
         if isinstance(found, Answer):
             return found
         body, complete = await read_body(scope, receive, self.read_deadline)

@@ -129,6 +129,7 @@ class Api:
         @wraps(handler)
         async def answer(request: Request) -> Response:
             try:
+                await self._learn(request)
                 response = await handler(request)
             except Stop as stop:
                 response = stop.response
@@ -141,6 +142,12 @@ class Api:
         answer.__annotations__ = {"request": Request, "return": Response}
         del answer.__wrapped__  # its signature is ours
         return answer
+
+    async def _learn(self, request: Request) -> None:
+        """Where the path's check is not known here, wait until what other nodes made is."""
+        text, ask = request.path_params.get("check", ""), self._context.ask
+        if ask is not None and _UUID.fullmatch(text) and self._context.monitors.by_token(text) is None:
+            await ask()
 
     async def list_checks(self, request: Request) -> Response:
         """All checks; `tag` (repeatable) and `slug` narrow them down."""
