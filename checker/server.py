@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 KEEP_ALIVE = 15  # seconds an idle connection is kept
 GRACE = 3  # seconds for requests in flight once a stop is asked for
-HEADER_BYTES = 32 * 1024
 BACKLOG = 2048
 
 
@@ -96,7 +95,6 @@ def server(app: App, protocol: type[BoundedProtocol] = BoundedProtocol) -> Serve
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
-        h11_max_incomplete_event_size=HEADER_BYTES,
     )
     words = logging.getLogger("uvicorn.error")
     words.setLevel(

@@ -181,6 +181,36 @@ def test_pipelined_requests_are_all_answered(running: Running) -> None:
         assert answered.count(b"200 OK") == 20
 
 
+def test_a_pipelined_request_that_hangs_ends_the_connection_too(running: Running) -> None:
+    with running.connect() as connection:
+        connection.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert read_answer(connection)
+        assert ended(connection)
+
+
+def test_a_body_in_many_small_chunks_is_no_long_header(running: Running) -> None:
+    with running.connect() as connection:
+        connection.sendall(b"POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(20):
+            connection.sendall(b"1\r\nx\r\n" * 2_000)
+        connection.sendall(b"0\r\n\r\n")
+        found = b""
+        while not found.endswith(b"40000"):
+            found += connection.recv(1000)
+        assert found.startswith(b"HTTP/1.1 200 ")
+
+
+def test_headers_after_the_body_are_bounded_as_those_before_it(running: Running) -> None:
+    head = b"POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    answered = b""
+    with running.connect() as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(head + (b"Trailer: " + b"a" * 1000 + b"\r\n") * 1000)
+        while chunk := connection.recv(65536):
+            answered += chunk
+    assert b"200 OK" not in answered
+    assert running.ask() == (200, b"ok")
+
+
 @pytest.mark.parametrize(
     "bytes_",
     [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP\r\n\r\n", b"\x16\x03\x01\x02\x00" * 20,
