@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from checker import server
+from checker.announcements import Announcements
 from checker.assembler import Assembler, Manner
 from checker.channels import Channel, build
 from checker.config import Config
@@ -189,6 +190,9 @@ class Checker:
             windows=self.windows,
             notices=self.notices,
             ask=self.news.ask if isinstance(self.share, Share) else None,
+            announcements=Announcements(
+                self.store, self.registry, lambda: self.config, self.clock, self.poller.reload
+            ),
             node=f"{self.node}, healthkit {distribution_version()}",
             url=self.address.url,
         )

@@ -52,6 +52,8 @@ class ServerConfig:
     prove_every: float | None = None  # seconds after which a drill's proof of a monitor is too old
     dead_mans_url: str = field(default="", repr=False)  # pinged while all is well; a token may stand in it
     dead_mans_every: float = 60.0  # seconds
+    announce_endpoints: int = 100  # endpoints that may announce themselves with the ping key
+    announce_private: bool = False  # whether theirs may be private addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,8 @@ def _server(source: Source, path: Path) -> ServerConfig:
         storm=section.number("storm", LEAST, least=3, most=100_000),
         prove_every=section.duration("prove_every", None, least=3600.0),
         dead_mans_url=url(section, "dead_mans_url", required=False),
+        announce_endpoints=section.number("announce_endpoints", 100, least=0, most=100_000),
+        announce_private=section.flag("announce_private", False),
         dead_mans_every=section.duration("dead_mans_every", 60.0, least=1.0, most=86_400.0),
     )
     if server.log_level not in LOG_LEVELS:

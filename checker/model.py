@@ -116,7 +116,13 @@ class MonitorSpec:
     rules: PingRules | None = None  # None: every ping counts as what it says
     manual_resume: bool = False  # whether a paused one stays paused when pinged
     push_token: str = field(default="", repr=False)  # an opaque token that other products' clients ping with
+    announced: str = ""  # what the app or job itself said of it: `checker.announced`
     title: str | None = None  # what the API calls it where its name is taken, or no name of ours
+
+    @property
+    def whose(self) -> str:
+        """Who says what it is: "file", "api", "announced" (by the app or job itself), or "auto"."""
+        return "announced" if self.announced and self.source == "auto" else self.source
 
     @property
     def full_name(self) -> str:

@@ -38,7 +38,9 @@ class Health(Catalogue):
     `details_token`: with it set, a caller who does not send it as `Authorization: Bearer` learns the status
     alone. `instance` names this process in the document, `host:pid` where it is not given. `watch_within`:
     when nobody has asked for so long, `on_unwatched` is called, and `on_watched` when somebody asks again.
-    `clock` gives epoch seconds. Nothing is started before the first request, report or `start()`.
+    With `announce`, the checker's `https://checker.example/announce/<ping key>`, it is told that this
+    service's health is at `url`: in the background, a second after this, and then every hour.
+    `clock` gives epoch seconds. Nothing else is started before the first request, report or `start()`.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Health(Catalogue):
         watch_within: Duration | None = None,
         on_unwatched: Callable[..., Any] | None = None,
         on_watched: Callable[..., Any] | None = None,
+        announce: str | None = None,
+        url: str | None = None,
         clock: Clock = time.time,
     ) -> None:
         super().__init__()
@@ -62,10 +66,13 @@ class Health(Catalogue):
         self._given_instance = settings.label(instance, "instance")
         self._details_token = settings.token(details_token)
         self._watch = settings.watch(self.service, watch_within, on_unwatched, on_watched)
+        self._announcement = settings.announcement(self.service, announce, url)
         self._listeners: tuple[Mailbox, ...] = ()
         self._number = partial(next, count(1))
         self.reset()
         survive(self)
+        if self._announcement is not None:
+            self._announcement.begin()
 
     def __repr__(self) -> str:
         return f"Health({self.service!r}, checks={list(self._runners)!r})"
@@ -117,6 +124,8 @@ class Health(Catalogue):
             self._is_started = True
             for runner in self._runners.values():
                 self._put_to_work(runner)
+            if self._announcement is not None:
+                self._announcement.begin()
             if self._watch is not None:
                 self._watch.start(self.clock())
                 self._schedule(self._watch.step, self._judge)

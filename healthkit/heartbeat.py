@@ -10,14 +10,17 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from healthkit import pings, transport
 from healthkit.errors import ConfigurationError
 from healthkit.exchange import prepare
 from healthkit.pings import MAX_OUTPUT, Ping
+
+if TYPE_CHECKING:
+    from healthkit.durations import Duration
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,9 @@ OURS = (AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeErr
 class Heartbeat:
     """The sign of life of one job, at its ping URL; None or an empty URL makes one that does nothing.
 
+    With `schedule` (cron), `every` or `oncalendar`, and `timezone`, `grace`, `max_runtime`, `min_runtime`,
+    `tags` and `channels`, a URL of key and name makes the monitor and keeps it as it is told here, unless
+    the checker's configuration has it.
     `tail` bounds the text sent along (bytes, its end is kept). Raises `ConfigurationError` for a URL that
     cannot be one; after that nothing here raises, waits or changes what the job does.
     """
@@ -42,12 +48,32 @@ class Heartbeat:
         self,
         url: str | None,
         *,
+        schedule: str | None = None,
+        every: Duration | None = None,
+        oncalendar: str | None = None,
+        timezone: str | None = None,
+        grace: Duration | None = None,
+        max_runtime: Duration | None = None,
+        min_runtime: Duration | None = None,
+        tags: Sequence[str] = (),
+        channels: Sequence[str] = (),
         tail: int = MAX_OUTPUT,
         clock: Clock = time.time,
         submit: Submit = transport.submit,
     ) -> None:
         disabled = url is None or (isinstance(url, str) and not url.strip())
-        self._target = None if disabled else pings.target(url, what="Heartbeat URL")
+        told = {
+            "schedule": schedule,
+            "every": every,
+            "oncalendar": oncalendar,
+            "timezone": timezone,
+            "grace": grace,
+            "max_runtime": max_runtime,
+            "min_runtime": min_runtime,
+            "tags": tuple(tags),
+            "channels": tuple(channels),
+        }
+        self._target = None if disabled else pings.target(_announcing(url, told), what="Heartbeat URL")
         self._tail = tail
         self._clock = clock
         self._submit = submit
@@ -206,6 +232,15 @@ def outcome(error: BaseException | None) -> tuple[str, str]:
             return f"/{error.code & 0xFF or 1}", ""
         return "/1", str(error.code)
     return "/fail", "".join(traceback.format_exception(error, limit=-FRAMES))
+
+
+def _announcing(url: object, told: dict[str, Any]) -> object:
+    """Return the URL with what is told of the job; the usual one, which tells nothing, costs no import."""
+    if not isinstance(url, str) or not any(value is not None and value != () for value in told.values()):
+        return url
+    from healthkit import announcing
+
+    return announcing.job_url(url, told)
 
 
 def _figures(processed: float | None, backlog: float | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from healthkit.durations import seconds
 from healthkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from healthkit.announcing import Announcement
     from healthkit.watching import Watch
 
 
@@ -55,3 +56,17 @@ def watch(
     if limit == 0:
         raise ConfigurationError('watch_within: 0 is no time at all; give seconds, or text as "5m"')
     return Watch(service, limit, on_unwatched, on_watched)
+
+
+def announcement(service: str, announce: str | None, url: str | None) -> Announcement | None:
+    """Return what tells a checker where this service is, or None where no checker is named.
+
+    Raises `ConfigurationError`.
+    """
+    if announce is None or not announce.strip():
+        return None
+    if url is None or not url.strip():
+        raise ConfigurationError('announce: say where, too, such as url="https://shop.example/health"')
+    from healthkit.announcing import Announcement
+
+    return Announcement(service, announce.strip(), url.strip())

@@ -125,6 +125,7 @@ _SPEC_DEFAULTS: dict[str, Any] = {
     "stalled_after": None,
     "manual_resume": False,
     "push_token": "",
+    "announced": "",
     "title": None,
 }
 _TUPLES = ("tags", "channels", "depends_on", "fail_when")

@@ -235,6 +235,14 @@ def _put(conn: Connection, row: Any, spec: MonitorSpec, now: float) -> str:
     return "changed"
 
 
+def enter(conn: Connection, gone: Any, spec: MonitorSpec, now: float) -> int | None:
+    """Insert an endpoint or heartbeat, or bring back the row that it left behind; return its id."""
+    if gone is None:
+        return insert(conn, spec, None, now)
+    _put(conn, gone, spec, now)
+    return int(gone.id)
+
+
 def _same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     return all(
         codec.dumps(before[key]) == codec.dumps(after[key]) for key in ("slug", "token", "source")

@@ -403,7 +403,7 @@ def monitor_json(watched: Watched) -> dict[str, Any]:
         **_standing(spec.name, state),
         "kind": spec.kind,
         "slug": spec.slug or slug_of(spec.name),
-        "source": spec.source,
+        "source": spec.whose,
         "tags": list(spec.tags),
         "channels": None if spec.channels is None else list(spec.channels),
         "depends_on": list(spec.depends_on),

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from checker.record import Overloaded
 from checker.store import StoreUnavailable
-from checker.web import api, dashboard, metrics, v3
+from checker.web import announce, api, dashboard, metrics, v3
 from checker.web.access import may_see_pages
 from checker.web.context import Context
 from checker.web.headers import SafeHeaders
@@ -39,7 +39,7 @@ def app(context: Context) -> App:
         server = context.config().server
         return Gate(key=server.ping_key or "", open_slugs=server.open_slugs)
 
-    behind = SafeHeaders(pages(context))
+    behind, taking = SafeHeaders(pages(context)), context.announcements
     return PingReceiver(
         behind,
         registry=context.monitors,
@@ -47,6 +47,7 @@ def app(context: Context) -> App:
         clock=context.clock,
         gate=gate,
         ask=context.ask,
+        announce=taking.job if taking else None,
     )
 
 
@@ -62,6 +63,7 @@ def pages(context: Context) -> FastAPI:
     )
     fastapi.include_router(dashboard.router(context))
     fastapi.include_router(api.router(context))
+    fastapi.include_router(announce.router(context))
     for number in v3.VERSIONS:
         fastapi.include_router(v3.router(context, number))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from checker.announcements import Announcements
 from checker.config import Config
 from checker.maintenance import Window, openings
 from checker.model import Observation
@@ -30,6 +31,7 @@ class Context:
     windows: Windows
     notices: Callable[[], Sequence[Notice]] = tuple
     ask: Callable[[], Awaitable[bool]] | None = None  # waits until what other nodes made is known here
+    announcements: Announcements | None = None
     node: str = ""
     url: str = ""  # where the checker listens: what is shown where no public_url is configured
 

@@ -68,6 +68,7 @@ _CLOSE = (b"connection", b"close")
 _RETRY = (b"retry-after", str(RETRY_AFTER).encode())
 
 Found = tuple[int, MonitorSpec]
+Announce = Callable[[str, str], Awaitable[str]]  # a slug and what its job says of itself -> what is wrong
 
 
 class Door(Protocol):
@@ -117,6 +118,7 @@ class Answer:
     text: str
     close: bool = False
     json: bool = False
+    note: str = ""  # what is wrong with what the job announced of itself
 
 
 class PingReceiver:
@@ -130,6 +132,7 @@ class PingReceiver:
         door: Door,
         clock: Callable[[], float],
         gate: Callable[[], Gate],
+        announce: Announce | None = None,
         ask: Callable[[], Awaitable[bool]] | None = None,
         read_deadline: float = READ_DEADLINE,
     ) -> None:
@@ -138,6 +141,7 @@ class PingReceiver:
         self.door = door
         self.clock = clock
         self.gate = gate
+        self.announce = announce
         self.ask = ask  # waits until what other nodes made a moment ago is known here
         self.read_deadline = read_deadline
 
@@ -183,6 +187,8 @@ class PingReceiver:
         body, complete = await read_body(scope, receive, self.read_deadline)
         now = self.clock()
         answer = await self._record(found, target.slug, ping_of(target, body, scope, now), body, now)
+        if target.announced and answer.status < 300 and self.announce is not None:
+            answer = replace(answer, note=await self.announce(target.slug, target.announced))
         if target.open and answer.status < 300:
             answer = replace(answer, text=foreign.ok_json(), json=True)
         return answer if complete else replace(answer, close=True)
@@ -296,6 +302,11 @@ def foreign_ping_of(sign: foreign.Sign, body: bytes, scope: Scope, now: float) -
     )
 
 
+def _visible(text: str) -> bytes:
+    """Return text that a header can hold."""
+    return "".join(each if " " <= each <= "~" else "?" for each in text[:500]).encode()
+
+
 async def _send(answer: Answer, send: Send) -> None:
     text = answer.text.encode()
     headers = [_JSON if answer.json else _TEXT, *_HEADERS, (b"content-length", str(len(text)).encode())]
@@ -305,5 +316,7 @@ async def _send(answer: Answer, send: Send) -> None:
         headers.append(_RETRY)
     if answer.close:
         headers.append(_CLOSE)
+    if answer.note:
+        headers.append((b"healthkit-announcement", b"left out: " + _visible(answer.note)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": text})

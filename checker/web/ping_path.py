@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
+from checker.announced import said
 from checker.model import PingKind
 
 SLUG_LIMIT = 100  # longer ones make Healthchecks answer 500; here they are no valid url
@@ -41,6 +42,7 @@ class Target:
     exit_code: int | None = None
     rid: str = ""
     create: bool = False
+    announced: str = ""  # what a job with a key says of itself beside `create=1`
     fault: str = ""
 
 
@@ -73,10 +75,11 @@ def parse_ping(path: str, query: bytes) -> Target | Refusal:
     kind, exit_code, fault = _sign(found.get("word"), found.get("code"))
     if slug != slug.lower() or len(slug) > SLUG_LIMIT:
         return BAD_URL
-    rid, create = "", False
+    rid, create, announced = "", False, ""
     if query:
         asked = query_fields(query)
         create = bool(slug) and asked.get("create") == "1"
+        announced = said(asked) if create and found.get("key") else ""
         if "rid" in asked:
             rid = asked["rid"].lower() if _RID.fullmatch(asked["rid"]) else ""
             fault = fault or ("" if rid else BAD_RID.text)
@@ -89,6 +92,7 @@ def parse_ping(path: str, query: bytes) -> Target | Refusal:
         exit_code=exit_code,
         rid=rid,
         create=create,
+        announced=announced,
         fault=fault,
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from healthkit import child
 from healthkit.errors import ConfigurationError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from healthkit.heartbeat import Heartbeat
 
 TAIL = 10_000
+TOLD = ("schedule", "every", "timezone", "grace", "max_runtime")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("HEALTHKIT_PING_URL", ""),
         help="ping URL (default $HEALTHKIT_PING_URL)",
     )
+    told = parser.add_argument_group("what the checker is told of the job, where it does not know it yet")
+    told.add_argument("--schedule", help='when it runs, as cron: "0 2 * * *"')
+    told.add_argument("--every", help='how often it runs instead, such as "15m"')
+    told.add_argument("--timezone", help='of the schedule, such as "Europe/Berlin"')
+    told.add_argument("--grace", help='how late it may be, such as "15m"')
+    told.add_argument("--max-runtime", help='how long it may run, such as "1h"')
     parser.add_argument("--timeout", help='end the command after this time, e.g. "90s" or "2h"')
     parser.add_argument(
         "--kill-after",
@@ -60,7 +67,8 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         raise ConfigurationError("no command given; write `healthkit exec --url URL -- command arguments`")
     limit = _seconds(arguments.timeout, "--timeout") if arguments.timeout else None
     grace = _seconds(arguments.kill_after, "--kill-after") if limit is not None else child.KILL_AFTER
-    story = _Story(arguments.url, arguments.quiet, max(0, arguments.tail), _codes(arguments.ok))
+    told = {name: getattr(arguments, name) for name in TOLD}
+    story = _Story(arguments.url, arguments.quiet, max(0, arguments.tail), _codes(arguments.ok), told)
     ended = child.run(
         command,
         tail=0 if arguments.no_output else max(0, arguments.tail),
@@ -104,7 +112,10 @@ class _Story:
     command.
     """
 
-    def __init__(self, url: str, quiet: bool, tail: int, fine: set[int]) -> None:
+    def __init__(
+        self, url: str, quiet: bool, tail: int, fine: set[int], told: dict[str, Any] | None = None
+    ) -> None:
+        self._told = told or {}
         self._fine = fine  # exit codes that are told as success
         self._url = url
         self._quiet = quiet
@@ -141,7 +152,7 @@ class _Story:
                 raise ConfigurationError(
                     "no --url and no HEALTHKIT_PING_URL: nobody is told how this run goes"
                 )
-            self._heartbeat, self._rid = Heartbeat(self._url, tail=self._tail), new_rid()
+            self._heartbeat, self._rid = Heartbeat(self._url, tail=self._tail, **self._told), new_rid()
         except Exception as error:  # noqa: BLE001 - the command runs, whatever is wrong with telling of it
             if not self._quiet:
                 print(f"healthkit exec: {error}", file=sys.stderr)

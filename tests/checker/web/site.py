@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from checker.announcements import Announcements
 from checker.config import Config, load
 from checker.model import Command, Observation
 from checker.record import Recorded, Recorder
@@ -98,6 +99,7 @@ class Site:
             monitors=self.registry,
             recorder=self.recorder,
             windows=self.windows,
+            announcements=Announcements(self.store, self.registry, lambda: self.config, self.clock),
             url="http://127.0.0.1:8765",
         )
         self.app = app(context)

@@ -1,0 +1,47 @@
+"""`POST /announce/<ping key>`: an app tells where its health is to be asked for."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from checker.web.context import Context
+
+LARGEST = 65_536  # bytes of an announcement
+
+
+def router(context: Context) -> APIRouter:
+    """Return the route; without announcements there is none."""
+    routes = APIRouter()
+    taking = context.announcements
+    if taking is None:
+        return routes
+
+    @routes.post("/announce/{key}", include_in_schema=False)
+    async def announce(key: str, request: Request) -> Response:
+        known = context.config().server.ping_key
+        if not known or not hmac.compare_digest(key.encode("utf-8", "replace"), known.encode()):
+            raise HTTPException(404, "not found")
+        status, text = await taking.app(await _document(request))
+        return PlainTextResponse(text, status)
+
+    return routes
+
+
+async def _document(request: Request) -> dict[str, Any]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise HTTPException(413, f"an announcement is {LARGEST} bytes at most")
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "an announcement is a JSON object") from None
+    if not isinstance(found, dict):
+        raise HTTPException(400, "an announcement is a JSON object")
+    return found
