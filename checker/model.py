@@ -210,6 +210,20 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What a document tells of itself: which process made it, its count of readings, and when it was read.
+
+    `unsaid` are components it names and says nothing of; `is_whole`: whether all of it was understood.
+    """
+
+    instance: str = ""
+    sequence: int | None = None
+    time: float | None = None
+    unsaid: tuple[str, ...] = ()
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Poll:
     """One look at an endpoint, or at one component of its document (then `components` is empty).
 
@@ -226,6 +240,7 @@ class Poll:
     unit: str | None = None
     details: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     components: tuple[tuple[str, Poll], ...] = ()  # (key, reading)
+    origin: Origin | None = None  # of endpoints: None where there was no document
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 from checker.http import Http
+from checker.memory import Memory
 from checker.model import Cause, Kind, MonitorSpec, Poll
 from checker.probe import probe
 from checker.record import Recorder
@@ -85,6 +86,7 @@ class Poller:
         references: Sequence[str] = (),
         share: Shared | None = None,
     ) -> None:
+        self._memory = Memory(registry.components)
         self.latest: dict[int, Poll] = {}  # the last look at each endpoint, kept also while the store is away
         self._registry = registry
         self._tally = Tally(recorder, registry)
@@ -177,6 +179,7 @@ class Poller:
         for gone in self._endpoints.keys() - live.keys():
             self._remove(gone)
             self.latest.pop(gone, None)
+            self._memory.forget(gone)
             self._tally.forget(gone)
         for monitor_id, spec in live.items():
             known = self._endpoints.get(monitor_id)
@@ -214,6 +217,7 @@ class Poller:
                 poll = await probe(self._http, endpoint.spec, clock=self._clock)
             if pledge is None or not self._share.keeps(pledge):
                 return  # another node's meanwhile, or this one was asleep: what it saw is void
+            poll = self._memory.recall(endpoint.id, endpoint.spec, poll)
             self.latest[endpoint.id] = poll
             if not await self.sight.believes(endpoint.spec, poll):
                 return

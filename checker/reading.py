@@ -11,7 +11,7 @@ from checker import documents
 from checker.conditions import Seen
 from checker.conditions.judge import Outcome, asks_for, judged
 from checker.http import ErrorKind, HttpError, Response
-from checker.model import Cause, Poll, Verdict
+from checker.model import Cause, Origin, Poll, Verdict
 from checker.probe_spec import USUAL, ProbeSpec
 from checker.proof import doubts, stale
 from healthkit.bounds import clean
@@ -53,16 +53,18 @@ def read(response: Response, at: float, probe: ProbeSpec = USUAL, *, nonce: str 
         details["note"] = note
     fine = is_fine(response.status) or asks_for(probe.all_conditions, "status")
     components: Components = ()
+    origin = None
     if document is None:
         outcome = _by_status_code(response.status, trouble, fine=fine)
     else:
         details.update(_about(document))
         components = _components(document, at, probe)
+        origin = _origin(document)
         outcome = _judge(response.status, document, components, fine=fine)
         outcome = _with_doubts(outcome, document, doubts(document, probe, at, nonce))
     if probe.conditions or probe.warn_conditions:
         outcome = judged(probe, _seen(response, at, components), outcome)
-    return _poll(response, at, outcome, details, components)
+    return _poll(response, at, outcome, details, components, origin)
 
 
 Components = tuple[tuple[str, Poll], ...]
@@ -74,10 +76,16 @@ def _about(document: Document) -> dict[str, Any]:
         "version": document.version,
         "problems": list(document.problems),
         "instance": document.instance,
-        "sequence": document.sequence,
         "dialect": document.dialect,
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _origin(document: Document) -> Origin:
+    unsaid = tuple(each.key for each in document.components if each.status not in VERDICTS)
+    return Origin(
+        document.instance or "", document.sequence, document.time, unsaid, is_whole=not document.problems
+    )
 
 
 def _seen(response: Response, at: float, components: Components) -> Seen:
@@ -93,7 +101,12 @@ def _seen(response: Response, at: float, components: Components) -> Seen:
 
 
 def _poll(
-    response: Response, at: float, outcome: Outcome, details: dict[str, Any], components: Components
+    response: Response,
+    at: float,
+    outcome: Outcome,
+    details: dict[str, Any],
+    components: Components,
+    origin: Origin | None,
 ) -> Poll:
     verdict, cause, reason = outcome
     return Poll(
@@ -105,6 +118,7 @@ def _poll(
         latency=response.latency,
         details=details,
         components=components,
+        origin=origin,
     )
 
 

@@ -33,8 +33,8 @@ APP_FLOORS: list[set[str]] = [
 CHECKER_FLOORS: list[set[str]] = [
     {"http", "moments", "probe_spec", "schedule", "slugs", "supervisor", "toml_lines", "log"},
     {"model", "maintenance", "config_section", "proof"},
-    {"rules", "conditions", "documents", "routes", "config_values"},
-    {"reading", "looks"},
+    {"rules", "crowd", "conditions", "documents", "routes", "config_values"},
+    {"reading", "looks", "memory"},
     {"config_components"},
     {"config_endpoint", "config_heartbeat", "config_alerting", "config_files"},
     {"state", "incidents", "channels", "probe", "config_checks", "sight"},

@@ -69,6 +69,8 @@ def _title(kind: Kind, member: Member, others: int) -> str:
         return f"{_short(member.name)} {_ENDPOINT.get(member.cause, word) if fails else word}"
     endpoint, _, key = member.name.partition("/")
     many = f" and {others} more" if others else ""
+    if member.cause is Cause.GONE:
+        return f"{_short(endpoint)}: {_short(key)}{many} {'are' if others else 'is'} gone"
     how = "flapping" if member.cause is Cause.FLAPPING else "failing" if fails else "degraded"
     word = ("are " if others else "is ") + how
     return f"{_short(endpoint)}: {_short(key)}{many} {word}"
