@@ -7,6 +7,10 @@ from pathlib import PurePosixPath
 
 _RQ = re.compile(r"(?:^|[\s/\"';&])rq(?:\s+|-)worker(?:-pool)?\b(.*)")
 _CELERY = re.compile(r"(?:^|[\s/\"';&])celery\b(.*\bworker\b.*)")
+_OTHERS = re.compile(
+    r"(?<!install )(?<!add )(?:^|(?<=[\s/\"';&]))(dramatiq|huey_consumer|arq)(?:\.py)?\s+(?:--?\S+\s+)*"
+    r"(\w+(?:[.:]\w+)+|(?<=dramatiq )\w+)"
+)
 _PYTHON = re.compile(r"(?:^|[\s/\"';&])python[\d.]*\s+(?:-[uOBEsI]+\s+)*(?:-m\s+([\w.]+)|([\w./-]+\.py))")
 _STOPS = re.compile(r"\s(?:&&|\|\||;|\||>|2>|<|#)")
 _ALONE = frozenset(
@@ -39,6 +43,23 @@ def celery_queues(command: str) -> list[str] | None:
         return None
     named = re.search(r"(?:-Q|--queues)[=\s]+([\w.,:-]+)", found[1])
     return named[1].split(",") if named else ["celery"]
+
+
+def celery_app(command: str) -> str:
+    """Return how a `celery` command's app is named in its module; "app" where that is left to Celery."""
+    found = re.search(r"(?:-A|--app)[=\s]+[\w.]+:(\w+)", command)
+    return found[1] if found else "app"
+
+
+def other_worker(command: str) -> tuple[str, str] | None:
+    """Return the library whose worker a command starts, Dramatiq, Huey or arq, and what it is started with,
+    as its module names it; None for any other command.
+    """
+    found = _OTHERS.search(command)
+    if found is None:
+        return None
+    library = found[1].partition("_")[0]
+    return library, re.split(r"[.:]", found[2])[-1]
 
 
 def python_module(command: str) -> str | None:

@@ -11,7 +11,7 @@ from healthkit.audit import signs
 from healthkit.audit.commands import python_module
 from healthkit.audit.model import Scene, Spot
 from healthkit.audit.processes import Process
-from healthkit.audit.rules.workers import URL
+from healthkit.audit.rules.fixes import URL, of_job
 from healthkit.audit.source import Source, argument, keyword
 
 _SCHEDULERS = re.compile(r"^(apscheduler\.|flask_apscheduler\.)")
@@ -101,6 +101,8 @@ def _job(source: Source, call: ast.Call) -> ast.expr | None:
         return argument(call, 0, "func")
     if name == "do" and dotted.startswith("schedule.every"):
         return argument(call, 0, "job_func")
+    if dotted in ("arq.cron", "arq.cron.cron"):
+        return argument(call, 0, "coroutine")
     if name == "add_periodic_task" and len(call.args) > 1:
         return call.args[1]
     return None
@@ -108,7 +110,9 @@ def _job(source: Source, call: ast.Call) -> ast.expr | None:
 
 def _looked_after(scene: Scene, dotted: str) -> bool:
     """Whether a check asks if this scheduler runs its jobs in time, or its jobs' heartbeats are turned on."""
-    library = "apscheduler" if "apscheduler" in dotted else dotted.partition(".")[0].partition("_")[0]
+    library = _library(dotted)
+    if library == "rq" and _rq_jobs_tell(scene):
+        return True
     worker = f"healthkit.workers.{_WORKERS.get(library, library)}"
     return bool(library) and any(
         (name.startswith(f"healthkit.checks.{library}.") and _TIMELY.search(name))
@@ -117,6 +121,12 @@ def _looked_after(scene: Scene, dotted: str) -> bool:
         for source in scene.project.sources
         for name in source.imports.values()
     )
+
+
+def _rq_jobs_tell(scene: Scene) -> bool:
+    """Whether the environment of RQ's workers makes every job tell its runs."""
+    around = [process.around for process in scene.processes]
+    return any("HEALTHKIT_JOBS_URL" in text and "healthkit.workers" in text for text in around)
 
 
 def _job_tells(scene: Scene, source: Source, job: ast.expr) -> bool:
@@ -139,8 +149,18 @@ def _is_variable(source: Source, job: ast.expr) -> bool:
 def _in_code(source: Source, call: ast.Call, job: ast.expr) -> Spot:
     name = ast.unparse(job).strip("\"'").removesuffix(".s()")
     short = re.split(r"[.:]", name)[-1]
-    wrapped = f'@Heartbeat("{URL}{short.replace("_", "-")}").job  # above def {short}'
-    return Spot(source.path, call.lineno, WHY.format(name=short), wrapped)
+    fix = of_job(_library(source.dotted(call.func)), _owner(call), short)
+    return Spot(source.path, call.lineno, WHY.format(name=short), fix)
+
+
+def _library(dotted: str) -> str:
+    """Return the library that a dotted name belongs to, as `healthkit.workers` calls it."""
+    return "apscheduler" if "apscheduler" in dotted else dotted.partition(".")[0].partition("_")[0]
+
+
+def _owner(call: ast.Call) -> str:
+    """Return how the code names the object whose method is called."""
+    return ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else "app"
 
 
 def _decorated(scene: Scene, source: Source) -> Iterator[Spot]:
@@ -152,7 +172,7 @@ def _decorated(scene: Scene, source: Source) -> Iterator[Spot]:
             if _looked_after(scene, source.dotted(mark.func)):
                 continue
             if not signs.in_function(source, function):
-                fix = f'@Heartbeat("{URL}{function.name.replace("_", "-")}").job  # below this decorator'
+                fix = of_job(_library(source.dotted(mark.func)), _owner(mark), function.name)
                 yield Spot(source.path, mark.lineno, WHY.format(name=function.name), fix)
 
 
@@ -179,8 +199,13 @@ def _beat(scene: Scene, source: Source) -> Iterator[Spot]:
                 continue
             name = scene.project.text_of(source, key) or task
             short = task.rpartition(".")[2]
-            fix = f'@Heartbeat("{URL}{short.replace("_", "-")}").job  # below the task decorator of {short}'
+            fix = of_job("celery", _celery_name(source), short)
             yield Spot(source.path, key.lineno, WHY.format(name=name), fix)
+
+
+def _celery_name(source: Source) -> str:
+    """Return how a file names its Celery app."""
+    return next((name for name, kind in source.made.items() if kind.endswith("Celery()")), "app")
 
 
 def _task_of(entry: ast.expr) -> str | None:

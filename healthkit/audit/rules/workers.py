@@ -7,25 +7,16 @@ import re
 from collections.abc import Iterable, Iterator
 
 from healthkit.audit import signs
-from healthkit.audit.commands import celery_queues, python_module, rq_queues
+from healthkit.audit.commands import celery_app, celery_queues, other_worker, python_module, rq_queues
 from healthkit.audit.model import Scene, Spot
 from healthkit.audit.processes import Process
 from healthkit.audit.project import Project
+from healthkit.audit.rules.fixes import URL, of_rq_worker, of_worker
 from healthkit.audit.rules.loops import is_ping
 from healthkit.audit.rules.queues import CELERY_CHECKS, RQ_WORKERS, worker_queues
-from healthkit.audit.source import Source, argument, inside
+from healthkit.audit.source import Source, argument, inside, keyword
 
-URL = "https://checker.example/ping/<key>/"
-_CLASS = "healthkit.workers.rq.HeartbeatWorker"
-_FIX = {  # how each kind of file sets a variable
-    "systemd": "Environment=RQ_WORKER_CLASS={cls} HEALTHKIT_PING_URL={url}",
-    "dockerfile": "ENV RQ_WORKER_CLASS={cls} HEALTHKIT_PING_URL={url}",
-    "compose": "environment: {{ RQ_WORKER_CLASS: {cls}, HEALTHKIT_PING_URL: '{url}' }}",
-    "kubernetes": "env: [{{ name: RQ_WORKER_CLASS, value: {cls} }}, "
-    "{{ name: HEALTHKIT_PING_URL, value: '{url}' }}]",
-    "supervisor": 'environment=RQ_WORKER_CLASS="{cls}",HEALTHKIT_PING_URL="{url}"',
-}
-_SHELL = "RQ_WORKER_CLASS={cls} HEALTHKIT_PING_URL={url} {command}"
+_NAMES = {"celery": "Celery", "dramatiq": "Dramatiq", "huey": "Huey"}
 _TAKES = re.compile(
     r"\.(blpop|brpop|brpoplpush|blmove|xreadgroup|xread|basic_consume|start_consuming|receive_message|get_message)\("
 )
@@ -33,7 +24,7 @@ _SERVES = re.compile(r"\.run\(.*(host|port)|uvicorn\.run|serve_forever|app\.run\
 
 
 def without_heartbeat(scene: Scene) -> Iterator[Spot]:
-    """Find workers that tell nobody that they live: RQ's, Celery's, and loops of one's own."""
+    """Find workers that tell nobody that they live: those of a library, and loops of one's own."""
     watched = _watched_queues(scene)
     ours = {
         source.path: spot for source in scene.project.sources for spot in _in_python(scene, source, watched)
@@ -74,10 +65,13 @@ def _of(scene: Scene, process: Process, watched: set[str], told: set[object]) ->
         if not queues or _is_watched(queues, watched) or "healthkit.workers" in process.command:
             return None
         return _rq_spot(process, queues)
-    queues = celery_queues(process.command)
-    if queues is not None:
-        looked_after = _celery_beats(scene) or watched & {CELERY_CHECKS, "*"}
-        return None if looked_after else _celery_spot(process, queues[0])
+    if celery_queues(process.command) is not None:
+        looked_after = _beats(scene, "celery") or watched & {CELERY_CHECKS, "*"}
+        return None if looked_after else _library_spot(process, "celery", celery_app(process.command))
+    if other := other_worker(process.command):
+        library, app = other
+        is_told = _beats(scene, library) or _is_looked_at(scene, library)
+        return None if is_told else _library_spot(process, library, app)
     source = _script(scene.project, process)
     if source is None or source.path in told or _tells(scene, source) or not _is_loop(source):
         return None
@@ -91,31 +85,43 @@ def _of(scene: Scene, process: Process, watched: set[str], told: set[object]) ->
 
 def _rq_spot(process: Process, queues: list[str]) -> Spot:
     shown = ", ".join(queues)
-    fix = _FIX.get(process.form, _SHELL)
     return Spot(
         process.path,
         process.line,
         f"the RQ worker of {shown} gives no sign of life: it can die, freeze or hang, and nobody is told.",
-        fix.format(cls=_CLASS, url=f"{URL}worker-{queues[0]}", command=process.command),
+        of_rq_worker(process.form, f"worker-{queues[0]}", process.command),
     )
 
 
-def _celery_spot(process: Process, queue: str) -> Spot:
+def _library_spot(process: Process, library: str, app: str) -> Spot:
     return Spot(
         process.path,
         process.line,
-        "the Celery worker gives no sign of life: it can die, freeze or hang, and nobody is told.",
-        f'health.add(WorkerHeartbeat("{queue}", app, max_silence="90s"))  # from {CELERY_CHECKS}',
+        f"the {_NAMES.get(library, library)} worker gives no sign of life: "
+        "it can die, freeze or hang, and nobody is told.",
+        of_worker(library, app),
     )
 
 
-def _celery_beats(scene: Scene) -> bool:
-    """Whether a file of the Celery app tells somebody that its workers live."""
+def _beats(scene: Scene, library: str) -> bool:
+    """Whether a file of the project tells somebody that a library's workers live."""
     told = re.compile(
-        r"healthkit\.workers(\.| import )celery|heartbeat_sent|worker_heartbeat|celery_?beat_?ping",
+        rf"healthkit\.workers(\.| import ){library}|heartbeat_sent|worker_heartbeat|celery_?beat_?ping",
         re.IGNORECASE,
     )
     return any(told.search(source.text) for source in scene.project.sources)
+
+
+def _is_looked_at(scene: Scene, library: str) -> bool:
+    """Whether a check of the app tells of a library's workers: of Huey's by what stands still."""
+    checks = {f"healthkit.checks.{library}.WorkerHeartbeat", f"healthkit.checks.{library}.QueueDepth"}
+    return any(
+        source.dotted(call.func) in checks
+        and (library != "huey" or keyword(call, "stalled_after") is not None)
+        and (library == "huey" or source.dotted(call.func).endswith("WorkerHeartbeat"))
+        for source in scene.project.sources
+        for call in source.calls
+    )
 
 
 def _script(project: Project, process: Process) -> Source | None:

@@ -205,3 +205,54 @@ def test_a_celery_queue_with_a_check_on_its_list_is_left_alone(sample: Sample) -
         "from healthkit.checks.redis_queues import RedisList\nhealth.add(RedisList('work', redis, fail=10))\n"
     )
     sample.texts_agree({"app.py": APP + code, "tasks.py": CELERY})
+
+
+COMMANDS = [
+    ("celery -A shop.tasks:shop worker", "celery", 'install(shop, url="https://'),
+    ("celery -A tasks worker -l info", "celery", 'install(app, url="https://'),
+    ("dramatiq shop.tasks --processes 2", "dramatiq", 'broker.add_middleware(Heartbeats(url="https://'),
+    ("python -m dramatiq tasks", "dramatiq", 'broker.add_middleware(Heartbeats(url="https://'),
+    ("/venv/bin/huey_consumer.py shop.jobs.queue -w 4", "huey", 'install(queue, url="https://'),
+    ("arq shop.worker.WorkerSettings", "arq", '@beating(url="https://'),
+]
+
+
+@pytest.mark.parametrize(("command", "library", "fix"), COMMANDS, ids=[row[0] for row in COMMANDS])
+def test_the_fix_of_a_librarys_worker_is_its_own_call(
+    sample: Sample, command: str, library: str, fix: str
+) -> None:
+    [one] = sample.reads({"Procfile": f"worker: {command}\n"})
+    assert (one.code, one.fix.startswith(fix)) == ("HK004", True), one
+    assert f"# from healthkit.workers.{library}" in one.fix
+
+
+@pytest.mark.parametrize(("command", "library", "fix"), COMMANDS, ids=[row[0] for row in COMMANDS])
+@pytest.mark.parametrize(
+    "form", ["import healthkit.workers.{0}", "from healthkit.workers.{0} import install"]
+)
+def test_a_librarys_worker_whose_heartbeats_are_turned_on_is_left_alone(
+    sample: Sample, command: str, library: str, fix: str, form: str
+) -> None:
+    files = {"Procfile": f"worker: {command}\n", "jobs.py": form.format(library)}
+    assert sample.reads(files) == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "check"),
+    [
+        ("dramatiq jobs", "dramatiq.WorkerHeartbeat('default', redis)"),
+        ("arq jobs.WorkerSettings", "arq.WorkerHeartbeat(redis)"),
+        ("huey_consumer jobs.huey", "huey.QueueDepth(huey, stalled_after='5m')"),
+    ],
+)
+def test_a_librarys_worker_that_a_check_looks_at_is_left_alone(
+    sample: Sample, command: str, check: str
+) -> None:
+    library = check.partition(".")[0]
+    code = f"from healthkit.checks import {library}\nprobe = {check}\n"
+    assert sample.reads({"Procfile": f"worker: {command}\n", "app.py": code}) == ()
+
+
+@pytest.mark.parametrize("command", ["pip install dramatiq redis", "poetry add arq", "pip install arq a.b"])
+def test_an_installation_is_no_worker(sample: Sample, command: str) -> None:
+    assert sample.reads({"build.sh": f"{command}\n"}) == ()

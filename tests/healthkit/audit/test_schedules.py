@@ -140,3 +140,38 @@ def test_a_timer_is_told_at_its_service_and_an_unscheduled_one_is_not(sample: Sa
             "other.service": "[Service]\nExecStart=/bin/other\n",
         }
     )
+
+
+FIXES = {
+    "from apscheduler.schedulers.background import BackgroundScheduler\njobs = BackgroundScheduler()\n"
+    "def nightly(): ...\njobs.add_job(nightly)": 'install(jobs, jobs_url="https://checker.example/ping/<key>")'
+    "  # from healthkit.workers.apscheduler",
+    "from huey import RedisHuey, crontab\nqueue = RedisHuey()\n"
+    "@queue.periodic_task(crontab(hour='3'))\ndef nightly(): ...": "install(queue, tasks_url="
+    '"https://checker.example/ping/<key>")  # from healthkit.workers.huey',
+    "from celery import Celery\nshop = Celery('x', broker='redis://x')  # healthkit: ignore[HK003] so\n"
+    "@shop.task\ndef nightly(): ...\n"
+    "shop.conf.beat_schedule = {'n': {'task': 'jobs.nightly', 'schedule': 60}}": "install(shop, tasks_url="
+    '"https://checker.example/ping/<key>", only="scheduled")  # from healthkit.workers.celery',
+    "from arq import cron\nasync def nightly(ctx): ...\n"
+    "class WorkerSettings:\n    cron_jobs = [cron(nightly, hour=3)]": "@beating(functions_url="
+    '"https://checker.example/ping/<key>")  # from healthkit.workers.arq, above its WorkerSettings',
+    "from rq import cron\ndef nightly(): ...\ncron.register(nightly, 'default', interval=60)": "RQ_WORKER_"
+    "CLASS=healthkit.workers.rq.HeartbeatWorker HEALTHKIT_JOBS_URL=https://checker.example/ping/<key>"
+    "  # where the RQ worker that runs it is started",
+    "import schedule\ndef nightly(): ...\nschedule.every().day.do(nightly)": "@Heartbeat("
+    '"https://checker.example/ping/<key>/nightly").job  # above def nightly',
+}
+
+
+@pytest.mark.parametrize("code", FIXES, ids=lambda code: code.split()[1])
+def test_the_fix_of_a_scheduled_job_is_its_librarys_own_call(sample: Sample, code: str) -> None:
+    [one] = sample.reads({"jobs.py": code + "\n"})
+    assert (one.code, one.fix) == ("HK005", FIXES[code])
+
+
+def test_rq_jobs_that_all_tell_their_runs_are_left_alone(sample: Sample) -> None:
+    code = "from rq import cron\ndef nightly(): ...\ncron.register(nightly, 'default', interval=60)\n"
+    env = "RQ_WORKER_CLASS=healthkit.workers.rq.HeartbeatWorker HEALTHKIT_JOBS_URL=https://x/ping/k"
+    found = sample.reads({"jobs.py": code, "Procfile": f"w: {env} rq worker\n"})
+    assert "HK005" not in [one.code for one in found]
