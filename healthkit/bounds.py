@@ -18,6 +18,7 @@ _CONTROL = {
 # Tuples: `int | float` would make a new union at each look, and a document holds many values.
 _NUMBERS = (int, float)
 _HOLDERS = (dict, list, tuple)
+_LARGE = 2**63
 
 
 class UnfitError(ValueError):
@@ -40,40 +41,52 @@ def bounded(value: Any) -> Any:
     Raises `UnfitError` for what JSON cannot hold (NaN, objects, integers over 64 bits), for more than 8
     levels (so for a value that contains itself), and for more than 1,000 parts.
     """
-    return _Copy().of(value, MAX_DEPTH)
+    return value if _is_fit(value) else _Copy().of(value, MAX_DEPTH)
+
+
+def _is_fit(value: Any) -> bool:
+    """Tell whether a value is a plain scalar that may stay as it is."""
+    kind = type(value)
+    if kind is str:
+        return bool(len(value) <= MAX_TEXT and value.isascii() and value.isprintable())
+    if kind is float or kind is int:
+        return bool(-_LARGE < value < _LARGE)  # not so for NaN either
+    return value is None or kind is bool
+
+
+def _key(key: Any) -> str:
+    if type(key) is str and len(key) <= MAX_KEY and key.isascii() and key.isprintable():
+        return key
+    if not isinstance(key, str):
+        raise UnfitError(f"has a key that is a {type(key).__name__[:MAX_KEY]}; keys are text in JSON")
+    return clean(str.__str__(key), MAX_KEY)
 
 
 class _Copy:
     """One copy under way: counts the parts it has seen."""
 
     def __init__(self) -> None:
-        self._parts = 0
+        self._parts = 1
 
     def of(self, value: Any, depth: int) -> Any:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise UnfitError(f"has more than {MAX_PARTS:,} parts")
-        if value is None or value is True or value is False:
+        if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
             return clean(str.__str__(value))
         if isinstance(value, _NUMBERS):
             return _number(value)
-        if isinstance(value, _HOLDERS):
-            if depth == 0:
-                raise UnfitError(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
-            if isinstance(value, dict):
-                return self._pairs(value, depth)
-            return [self.of(item, depth - 1) for item in value]
-        raise UnfitError(f"holds a {type(value).__name__[:MAX_KEY]}, which JSON cannot")
-
-    def _pairs(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
-        copy = {}
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise UnfitError(f"has a key that is a {type(key).__name__[:MAX_KEY]}; keys are text in JSON")
-            copy[clean(str.__str__(key), MAX_KEY)] = self.of(item, depth - 1)
-        return copy
+        if not isinstance(value, _HOLDERS):
+            raise UnfitError(f"holds a {type(value).__name__[:MAX_KEY]}, which JSON cannot")
+        if depth == 0:
+            raise UnfitError(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
+        self._parts += len(value)
+        if self._parts > MAX_PARTS:
+            raise UnfitError(f"has more than {MAX_PARTS:,} parts")
+        if isinstance(value, dict):
+            return {
+                _key(key): item if _is_fit(item) else self.of(item, depth - 1) for key, item in value.items()
+            }
+        return [item if _is_fit(item) else self.of(item, depth - 1) for item in value]
 
 
 def _number(value: int | float) -> int | float:

@@ -188,7 +188,7 @@ def load(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise WireError(f"the document is not {error.encoding} text (byte {error.start})") from None
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        return _DECODER.decode(text)
     except RecursionError:
         raise WireError("the document is nested too deep") from None
     except json.JSONDecodeError as error:
@@ -210,6 +210,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise WireError(f"the document has the key {_shown(twice)} twice in one object")
     return found
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)
 
 
 class _Problems:
@@ -280,7 +283,9 @@ def _fit(value: Any, what: str, key: str, problems: _Problems) -> Any:
 
 
 def _status(said: Any) -> Status | None:
-    return STATUSES.get(said.strip().lower()) if isinstance(said, str) else None
+    if not isinstance(said, str):
+        return None
+    return STATUSES.get(said) or STATUSES.get(said.strip().lower())
 
 
 def _text(value: Any, limit: int = 1_000) -> str | None:

@@ -13,6 +13,7 @@ from types import TracebackType
 import pycurl
 
 from checker.http.model import NO_HEADERS, ErrorKind, HttpError, Phases, Request, Response
+from checker.http.multi import multi
 from checker.http.resolver import Resolver
 from checker.http.target import Target, parse
 from checker.http.transfer import Transfer
@@ -111,7 +112,9 @@ class Http:
             if failure is not None:
                 lane.give_back(transfer)
                 raise failure from None
-        # Cancelled: the multi handle lets go of the transfer by itself, and it is never used again.
+        except asyncio.CancelledError:
+            lane.multi.drop(transfer.curl)  # it is never used again
+            raise
         response = self._with_certificate(transfer.finish(dns), target)
         lane.give_back(transfer)
         return response
@@ -138,7 +141,7 @@ class _Lane:
     """A multi handle with its connections, and the easy handles at rest."""
 
     def __init__(self) -> None:
-        self.multi = pycurl.AsyncCurlMulti()
+        self.multi = multi()
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         kept = IDLE_CONNECTIONS if files == resource.RLIM_INFINITY else min(IDLE_CONNECTIONS, files // 4)
         self.multi.setopt(pycurl.M_MAXCONNECTS, kept)
