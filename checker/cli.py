@@ -23,6 +23,7 @@ Command = Callable[[Config, argparse.Namespace], int]
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
+    options.environ = environ
     path = Path(getattr(options, "config", None) or environ.get(VARIABLE) or DEFAULT)
     try:
         config = load(path, environ)
@@ -94,6 +95,14 @@ def parser() -> argparse.ArgumentParser:
         "name", metavar="NAME", help="the monitor's name; an endpoint's covers its components"
     )
     snooze_.add_argument("length", metavar="TIME", help='for how long, such as 2h; "off" ends it now')
+    export_ = add(
+        "export",
+        export,
+        "print all that is configured as one checker.toml: the files', the API's and what announced itself",
+    )
+    export_.add_argument(
+        "--with-secrets", action="store_true", help="write secrets as they are, and not as variables"
+    )
     add("migrate", migrate, "create the database's tables or bring them up to date")
     return top
 
@@ -169,6 +178,13 @@ def snooze(config: Config, options: argparse.Namespace) -> int:
     from checker import commands
 
     return commands.snooze(config, options.name, options.length)
+
+
+def export(config: Config, options: argparse.Namespace) -> int:
+    """Print everything as one configuration."""
+    from checker import commands
+
+    return commands.export_all(config, options.environ, plain=options.with_secrets)
 
 
 def migrate(config: Config, _options: argparse.Namespace) -> int:

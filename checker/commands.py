@@ -7,13 +7,14 @@ import getpass
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
+from checker import export
 from checker.config import Config
 from checker.config_heartbeat import too_short
 from checker.model import Command, Kind, MonitorSpec, MonitorState, Snooze, State
@@ -159,6 +160,17 @@ def snooze(config: Config, name: str, length: str) -> int:
         wanted = Snooze(now + lasting, now, user())
         store.write_now(lambda conn: snoozes.put(conn, [monitor_id], wanted))
     print(f"{spec.full_name} is snoozed until {utc(wanted.until)}: nobody is told of it before")
+    return 0
+
+
+def export_all(config: Config, environ: Mapping[str, str], *, plain: bool) -> int:
+    """Print all that is configured as one file, and on stderr which variables it wants."""
+    with opened(config) as store:
+        others = store.read_now(lambda conn: export.made_elsewhere(conn, config))
+    text, variables = export.export(config, others, environ, plain=plain)
+    sys.stdout.write(text)
+    if variables:
+        print(f"variables that it wants: {', '.join(variables)}", file=sys.stderr)
     return 0
 
 

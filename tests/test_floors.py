@@ -31,7 +31,7 @@ APP_FLOORS: list[set[str]] = [
     {"cli"},
 ]
 CHECKER_FLOORS: list[set[str]] = [
-    {"http", "moments", "probe_spec", "schedule", "slugs", "supervisor", "toml_lines", "log"},
+    {"http", "moments", "probe_spec", "schedule", "slugs", "supervisor", "toml_lines", "log", "config_text"},
     {"model", "maintenance", "config_section", "proof"},
     {"rules", "crowd", "conditions", "documents", "routes", "config_values"},
     {"reading", "looks", "memory"},
@@ -39,8 +39,8 @@ CHECKER_FLOORS: list[set[str]] = [
     {"config_endpoint", "config_heartbeat", "config_alerting", "config_files"},
     {"state", "incidents", "channels", "probe", "config_checks", "sight"},
     {"store", "config", "prove"},
-    {"config_diff", "announced"},
-    {"registry", "dispatcher", "reload", "share", "own_health", "verdict"},
+    {"config_diff", "config_blocks", "announced"},
+    {"registry", "export", "dispatcher", "reload", "share", "own_health", "verdict"},
     {"record", "announcements", "news", "assembler", "retention", "roller", "status_text", "dead_man"},
     {"tally", "watcher", "web", "commands"},
     {"poller"},
