@@ -130,7 +130,7 @@ class MonitorSpec:
         return f"{self.parent}/{self.name}" if self.parent else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: a dictionary is copied at once, and each ping makes four copies
 class MonitorState:
     """All that is remembered of a monitor between two observations."""
 

@@ -75,10 +75,13 @@ def timed(spec: MonitorSpec, state: MonitorState) -> MonitorState:
     """Return the state with the deadline that follows from it: None when nothing can pass."""
     deadline: float | None = None
     if state.state not in (State.DOWN, State.PAUSED):
-        moments = [at for at, _ in falls(spec, state)]
-        if state.state is State.UP and state.due_at is not None:
-            moments.append(state.due_at)
-        deadline = min(moments, default=None)
+        found = (
+            overrun_at(spec, state),
+            stalled_at(spec, state),
+            missed_at(spec, state),
+            state.due_at if state.state is State.UP else None,
+        )
+        deadline = min([at for at in found if at is not None], default=None)
     return state if deadline == state.deadline else replace(state, deadline=deadline)
 
 

@@ -80,6 +80,9 @@ _STATE_FIELDS = (
 )
 _OFTEN = _STATE_FIELDS.index("falls")  # the fields from here on are rarely anything
 _fields_of = operator.attrgetter(*_STATE_FIELDS)
+_LISTS = ("falls", "durations")
+_NEW = vars(MonitorState())
+_read = json.JSONDecoder().raw_decode
 
 
 def state_to(state: MonitorState) -> str:
@@ -90,14 +93,23 @@ def state_to(state: MonitorState) -> str:
 
 def state_of(state: str, since: float, deadline: float | None, data: str) -> MonitorState:
     """Return the state that the four columns of a `monitor_state` row hold."""
-    known: dict[str, Any] = dict(zip(_STATE_FIELDS, json.loads(data), strict=False))
-    known["cause"] = _CAUSES.get(known["cause"], Cause.NONE)
-    runs = known["runs"]
-    known["runs"] = tuple([(rid, at) for rid, at in runs]) if runs else ()
-    for name in ("falls", "durations"):
-        if name in known:
+    new = object.__new__(MonitorState)
+    known: dict[str, Any] = (
+        new.__dict__
+    )  # filled past the check for frozen ones: a state is read for each ping
+    known.update(_NEW)
+    known.update(zip(_STATE_FIELDS, _read(data)[0], strict=False))
+    known.update(
+        state=_STATES[state], since=since, deadline=deadline, cause=_CAUSES.get(known["cause"], Cause.NONE)
+    )
+    if known["runs"]:
+        known["runs"] = tuple([(rid, at) for rid, at in known["runs"]])
+    else:
+        known["runs"] = ()
+    for name in _LISTS:
+        if known[name] != ():
             known[name] = tuple(known[name] or ())
-    return MonitorState(_STATES[state], since, deadline=deadline, **known)
+    return new
 
 
 # What `monitor.spec` holds; kind, name, slug, token, parent and source have columns of their own.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request
@@ -37,7 +38,7 @@ def app(context: Context) -> App:
 
     def gate() -> Gate:
         server = context.config().server
-        return Gate(key=server.ping_key or "", open_slugs=server.open_slugs)
+        return _gate(server.ping_key or "", server.open_slugs)
 
     behind, taking = SafeHeaders(pages(context)), context.announcements
     return PingReceiver(
@@ -49,6 +50,11 @@ def app(context: Context) -> App:
         ask=context.ask,
         announce=taking.job if taking else None,
     )
+
+
+@lru_cache(maxsize=1)  # asked for each ping, and another one only once the configuration changed
+def _gate(key: str, open_slugs: bool) -> Gate:
+    return Gate(key=key, open_slugs=open_slugs)
 
 
 def pages(context: Context) -> FastAPI:

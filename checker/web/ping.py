@@ -12,6 +12,7 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Protocol
 
 from checker.model import MonitorSpec, Observation, Ping
@@ -119,6 +120,10 @@ class Answer:
     close: bool = False
     json: bool = False
     note: str = ""  # what is wrong with what the job announced of itself
+
+
+_OK = Answer(200, "OK")
+_CREATED = Answer(201, "Created")
 
 
 class PingReceiver:
@@ -257,7 +262,7 @@ class PingReceiver:
             logger.warning("a ping could not be kept, its sender was told to try again: %s", error)
             return Answer(503, "the store is unavailable, try again")
         logger.debug("%s ping for %r", ping.kind, spec.full_name)
-        return Answer(201, "Created") if created else Answer(200, "OK")
+        return _CREATED if created else _OK
 
 
 def ping_of(target: Target, body: bytes, scope: Scope, now: float) -> Ping:
@@ -308,6 +313,14 @@ def _visible(text: str) -> bytes:
 
 
 async def _send(answer: Answer, send: Send) -> None:
+    start, body = _messages(answer)
+    await send(start)
+    await send(body)
+
+
+@lru_cache(maxsize=256)  # the same few answers again and again
+def _messages(answer: Answer) -> tuple[Message, Message]:
+    """Return an answer as the two messages of ASGI; servers read them and leave them as they are."""
     text = answer.text.encode()
     headers = [_JSON if answer.json else _TEXT, *_HEADERS, (b"content-length", str(len(text)).encode())]
     if answer.status < 300:
@@ -318,5 +331,5 @@ async def _send(answer: Answer, send: Send) -> None:
         headers.append(_CLOSE)
     if answer.note:
         headers.append((b"healthkit-announcement", b"left out: " + _visible(answer.note)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": text})
+    start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+    return start, {"type": "http.response.body", "body": text}
