@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from checker.model import Change, Command, MonitorSpec, MonitorState, Observation, Ping, PingKind, Poll
 from checker.registry import Registry
 from checker.state import advance, initial
-from checker.store import Store, StoreUnavailable, door, monitors
+from checker.store import Store, StoreUnavailable, components, door
 from checker.store.bulk import Row
 from checker.store.monitors import Monitor
 from checker.store.nodes import Fenced
@@ -298,7 +298,7 @@ class _Fold:
                             missing.setdefault(monitor_id, {})[key] = None
         for monitor_id in sorted(missing):
             endpoint = Monitor(monitor_id, self._spec(monitor_id))
-            for made in monitors.ensure_components(
+            for made in components.ensure(
                 self._conn, endpoint, list(missing[monitor_id]), self._now
             ):
                 self._created[monitor_id, made.spec.name] = made
@@ -352,7 +352,7 @@ class _Fold:
 
     def _write(self) -> None:
         for each in self._described.values():
-            monitors.described(self._conn, each.id, each.spec)
+            components.described(self._conn, each.id, each.spec)
         door.save_states(self._conn, {each: self._states[each] for each in self._touched})
         if self._pings:
             door.insert_pings(self._conn, self._pings)

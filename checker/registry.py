@@ -196,9 +196,12 @@ class Registry:
         self._index.add(monitor)
 
     def discard(self, monitor_id: int) -> None:
-        """Let go of a heartbeat that was deleted just now."""
+        """Let go of a heartbeat or a component that was deleted just now."""
         self._index.forget(monitor_id)
-        self._index.specs.pop(monitor_id, None)
+        spec = self._index.specs.pop(monitor_id, None)
+        parent = self._index.parents.pop(monitor_id, None)
+        if spec is not None and parent is not None:
+            self._index.components.get(parent, {}).pop(spec.name, None)
         self._index.endpoints.pop(monitor_id, None)
 
     def _fill(self, found: Iterable[Monitor]) -> None:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from checker.components import is_forgotten
 from checker.registry import Registry
-from checker.store import Store, StoreUnavailable, drills, history
+from checker.store import Store, StoreUnavailable, components, drills, history
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Retention:
         """Delete all that is too old; return how many rows that were."""
         keep = self._keep
         await self._store.write(drills.settle)  # what a ping proved is kept when the ping is not
+        await self._components(now)
         count = await self._pings(now, pause)
         for what in (
             lambda conn: history.prune_polls(conn, now - keep.poll_age, ROWS),
@@ -73,6 +75,21 @@ class Retention:
         ):
             count += await self._repeat(what, pause)
         return count
+
+    async def _components(self, now: float) -> None:
+        """Let go of components that are gone for as long as their endpoints want it shown, or are ignored."""
+        gone = [
+            monitor_id
+            for monitor_id, parent, _, state in await self._store.read(components.warning)
+            if (endpoint := self._registry.by_id(parent)) and is_forgotten(endpoint, state, now)
+        ]
+        for endpoint_id, spec in self._registry.endpoints():
+            if any(rule.ignore for rule in spec.probe.components):
+                found = self._registry.components(endpoint_id)
+                gone += [monitor_id for name, monitor_id in found.items() if spec.probe.ignored(name)]
+        if gone:
+            for monitor_id in await self._store.write(lambda conn: components.forget(conn, gone, now)):
+                self._registry.discard(monitor_id)
 
     async def _repeat(self, what: Callable[[Connection], int], pause: float) -> int:
         count = 0

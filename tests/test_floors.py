@@ -33,7 +33,7 @@ APP_FLOORS: list[set[str]] = [
 CHECKER_FLOORS: list[set[str]] = [
     {"http", "moments", "probe_spec", "schedule", "slugs", "supervisor", "toml_lines", "log", "config_text"},
     {"model", "maintenance", "config_section", "proof"},
-    {"rules", "crowd", "conditions", "documents", "routes", "config_values"},
+    {"rules", "components", "crowd", "conditions", "documents", "routes", "config_values"},
     {"reading", "looks", "memory"},
     {"config_components"},
     {"config_endpoint", "config_heartbeat", "config_alerting", "config_files"},

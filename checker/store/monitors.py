@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from checker.model import NOTHING, Cause, Change, Kind, MonitorSpec, MonitorState, State
+from checker.components import component_spec
+from checker.model import Cause, Change, Kind, MonitorSpec, MonitorState, State
 from checker.schedule import Every
 from checker.state import initial, respecified
 from checker.store import codec, door, news
@@ -47,35 +48,6 @@ class Synced:
             ("-", self.removed, " (its history is kept)"),
         )
         return [f"{sign} {name}{note}" for sign, names, note in groups for name in names]
-
-
-def component_spec(endpoint: MonitorSpec, key: str, said: Mapping[str, Any] = NOTHING) -> MonitorSpec:
-    """Return the specification of an endpoint's component: its own name, all else as the endpoint has it.
-
-    `said` holds what its document tells of it: `identity` and `depends_on`.
-    """
-    return MonitorSpec(
-        kind=Kind.COMPONENT,
-        name=key,
-        parent=endpoint.name,
-        tags=endpoint.tags,
-        channels=endpoint.channels,
-        source="auto",
-        fail_after=endpoint.fail_after,
-        recover_after=endpoint.recover_after,
-        fail_when=endpoint.fail_when,
-        severity=endpoint.severity,
-        every=endpoint.every,
-        identity=said.get("identity", ""),
-        depends_on=tuple(said.get("depends_on", ())),
-    )
-
-
-def described(conn: Connection, monitor_id: int, spec: MonitorSpec) -> None:
-    """Write down what a component's document tells of it now."""
-    said = {"identity": spec.identity, "depends_on": list(spec.depends_on)}
-    conn.execute(monitor.update().where(monitor.c.id == monitor_id).values(spec=said))
-    news.changed(conn, [monitor_id])
 
 
 def auto_spec(slug: str) -> MonitorSpec:
@@ -156,19 +128,6 @@ def create_heartbeat(conn: Connection, slug: str, now: float) -> tuple[Monitor, 
     if present is None:
         raise LookupError(f"heartbeat {slug!r}: another monitor has this name under another slug")
     return present, False
-
-
-def ensure_components(conn: Connection, endpoint: Monitor, keys: Sequence[str], now: float) -> list[Monitor]:
-    """Return the components of these keys, making what is not there, or had gone; safe to repeat."""
-    made = []
-    for key in sorted(keys):
-        spec = component_spec(endpoint.spec, key)
-        found = insert(conn, spec, endpoint.id, now)
-        if found is None:
-            found = _component(conn, endpoint.id, key)
-        made.append(Monitor(found, spec, endpoint.id))
-    news.changed(conn, [each.id for each in made])
-    return made
 
 
 def monitor_of(row: Any) -> Monitor:
@@ -278,17 +237,6 @@ def insert(conn: Connection, spec: MonitorSpec, parent_id: int | None, now: floa
         return None
     door.save_states(conn, {made: initial(spec, now)})
     return int(made)
-
-
-def _component(conn: Connection, endpoint_id: int, key: str) -> int:
-    row = conn.execute(
-        select(monitor.c.id, monitor.c.removed_at).where(
-            monitor.c.parent_id == endpoint_id, monitor.c.name == key
-        )
-    ).one()
-    if row.removed_at is not None:
-        conn.execute(monitor.update().where(monitor.c.id == row.id).values(removed_at=None))
-    return int(row.id)
 
 
 def _live_slug(conn: Connection, slug: str) -> Monitor | None:

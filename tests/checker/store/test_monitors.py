@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from checker.model import Kind, MonitorSpec, Ping, PingKind, State
 from checker.schedule import Cron, Every, OnCalendar
 from checker.state import advance
-from checker.store import Store, door, monitors
+from checker.store import Store, components, door, monitors
 from checker.store.monitors import Monitor, Synced
 from checker.store.tables import change, monitor
 
@@ -131,9 +131,9 @@ def test_components_go_and_come_back_with_their_endpoint(store: Store) -> None:
     sync(store, SHOP)
     shop = live(store)["shop"]
     made = store.write_now(
-        lambda conn: monitors.ensure_components(conn, shop, ["queue:depth", "db:write"], 1.0)
+        lambda conn: components.ensure(conn, shop, ["queue:depth", "db:write"], 1.0)
     )
-    again = store.write_now(lambda conn: monitors.ensure_components(conn, shop, ["db:write"], 2.0))
+    again = store.write_now(lambda conn: components.ensure(conn, shop, ["db:write"], 2.0))
     assert {each.id for each in again} < {each.id for each in made}
     assert set(live(store)) == {"shop", "shop/queue:depth", "shop/db:write"}
     sync(store, now=2000.0)

@@ -26,7 +26,8 @@ from checker.model import (
 from checker.record import Recorder
 from checker.registry import Registry
 from checker.store import Store, door, incidents, monitors, outbox
-from checker.store.monitors import Monitor, ensure_components
+from checker.store.components import ensure
+from checker.store.monitors import Monitor
 from checker.store.windows import Windows
 from checker.web.app import pages
 from checker.web.context import Context
@@ -112,7 +113,7 @@ class Site:
         shop = self.id("shop")
         spec = self.registry.by_id(shop)
         assert spec is not None
-        self.store.write_now(lambda conn: ensure_components(conn, Monitor(shop, spec), [key], NOW))
+        self.store.write_now(lambda conn: ensure(conn, Monitor(shop, spec), [key], NOW))
         self.registry.reload_now()
         self.put(f"shop/{key}", state, **rest)
 
