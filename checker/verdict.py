@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,39 +60,37 @@ def worst(watched: Watched) -> State:
 def verdict(monitors: Sequence[Watched]) -> Verdict:
     """Return what to say of all monitors together; an endpoint counts once, with its components."""
     states = [worst(monitor) for monitor in monitors]
-    count = {state: states.count(state) for state in State}
-    alive = len(states) - count[State.PAUSED]
-    detail = _detail(monitors, count)
+    down = [monitor.spec.name for monitor, state in zip(monitors, states, strict=True) if state is State.DOWN]
+    return summed_up(Counter(states), names(down))
+
+
+def summed_up(count: Counter[State], down: str) -> Verdict:
+    """Return what to say of so many in each state; `down` names those that are."""
+    detail = down or _detail(count)
+    alive = count.total() - count[State.PAUSED]
     if count[State.DOWN]:
         verb = "thing is" if count[State.DOWN] == 1 else "things are"
-        return Verdict("down", f"{count[State.DOWN]} {verb} down", detail)
+        return Verdict("down", f"{count[State.DOWN]:,} {verb} down", detail)
     if count[State.WARN]:
         verb = "thing is" if count[State.WARN] == 1 else "things are"
-        return Verdict("warn", f"{count[State.WARN]} {verb} degraded, nothing is down", detail)
+        return Verdict("warn", f"{count[State.WARN]:,} {verb} degraded, nothing is down", detail)
     if not alive:
-        text = "Nothing is watched yet" if not states else "Everything is paused"
+        text = "Everything is paused" if count.total() else "Nothing is watched yet"
         return Verdict("new", text, detail)
     if count[State.NEW] == alive:
         return Verdict("new", "Waiting for the first signs", detail)
     working = alive - count[State.NEW]
     if working < alive:
-        return Verdict("up", f"{working} of {alive} are working, the rest gave no sign yet", detail)
-    return Verdict("up", "It is working" if alive == 1 else f"All {alive} are working", detail)
+        return Verdict("up", f"{working:,} of {alive:,} are working, the rest gave no sign yet", detail)
+    return Verdict("up", "It is working" if alive == 1 else f"All {alive:,} are working", detail)
 
 
-def _detail(monitors: Sequence[Watched], count: dict[State, int]) -> str:
-    down = [monitor.spec.name for monitor in monitors if worst(monitor) is State.DOWN]
-    if down:
-        return names(down)
+def _detail(count: Counter[State]) -> str:
     words = [(State.GRACE, "late"), (State.NEW, "without a sign yet"), (State.PAUSED, "paused")]
-    said = [f"{count[state]} {word}" for state, word in words if count[state]]
-    return (
-        ", ".join(said)
-        if said
-        else f"{len(monitors)} watched"
-        if monitors
-        else "Add an endpoint or a heartbeat."
-    )
+    said = [f"{count[state]:,} {word}" for state, word in words if count[state]]
+    if said:
+        return ", ".join(said)
+    return f"{count.total():,} watched" if count.total() else "Add an endpoint or a heartbeat."
 
 
 def names(found: Sequence[str], limit: int = AFFECTED) -> str:

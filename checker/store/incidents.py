@@ -76,14 +76,27 @@ def open_of(conn: Connection, groups: Iterable[str], monitor_ids: Iterable[int] 
         f" WHERE incident.resolved_at IS NULL AND {among(conn, 'monitor_id')}",
         (*ids(conn, groups), *ids(conn, monitor_ids)),
     )
-    return _load(conn, select(incident).where(incident.c.id.in_(found.scalars().all())))
+    return load(
+        conn, select(incident).where(incident.c.id.in_(found.scalars().all())).order_by(incident.c.id)
+    )
 
 
 def open_after(conn: Connection, last: int, limit: int) -> list[Incident]:
     """Return open incidents with ids beyond `last`, in the order of their ids."""
-    return _load(
-        conn, select(incident).where(incident.c.resolved_at.is_(None), incident.c.id > last).limit(limit)
+    query = select(incident).where(incident.c.resolved_at.is_(None), incident.c.id > last)
+    return load(conn, query.order_by(incident.c.id).limit(limit))
+
+
+def load(conn: Connection, query: Select[Any]) -> list[Incident]:
+    """Return the incidents that a query on their table finds, in its order, with their members."""
+    rows = conn.execute(query).mappings().all()
+    members: dict[int, list[Member]] = {row["id"]: [] for row in rows}
+    found = (
+        select(member).where(member.c.incident_id.in_(members)).order_by(member.c.since, member.c.monitor_id)
     )
+    for row in conn.execute(found).mappings() if members else ():
+        members[row["incident_id"]].append(codec.member_of(dict(row)))
+    return [_incident(row, members[row["id"]]) for row in rows]
 
 
 def save(conn: Connection, found: Incident, now: float) -> int:
@@ -157,27 +170,17 @@ def _member_row(incident_id: int, each: Member) -> Row:
     )
 
 
-def _load(conn: Connection, query: Select[Any]) -> list[Incident]:
-    rows = conn.execute(query.order_by(incident.c.id)).mappings().all()
-    members: dict[int, list[Member]] = {row["id"]: [] for row in rows}
-    found = (
-        select(member).where(member.c.incident_id.in_(members)).order_by(member.c.since, member.c.monitor_id)
+def _incident(row: Any, members: Sequence[Member]) -> Incident:
+    return Incident(
+        id=row["id"],
+        group=row["group"],
+        dedup_key=row["dedup_key"],
+        title=row["title"],
+        cause=row["cause"],
+        since=row["since"],
+        severity=Severity(row["severity"]),
+        resolved_at=row["resolved_at"],
+        acknowledged_at=row["acknowledged_at"],
+        members=tuple(members),
+        suppressed=tuple(row["suppressed"] or ()),
     )
-    for row in conn.execute(found).mappings() if members else ():
-        members[row["incident_id"]].append(codec.member_of(dict(row)))
-    return [
-        Incident(
-            id=row["id"],
-            group=row["group"],
-            dedup_key=row["dedup_key"],
-            title=row["title"],
-            cause=row["cause"],
-            since=row["since"],
-            severity=Severity(row["severity"]),
-            resolved_at=row["resolved_at"],
-            acknowledged_at=row["acknowledged_at"],
-            members=tuple(members[row["id"]]),
-            suppressed=tuple(row["suppressed"]),
-        )
-        for row in rows
-    ]

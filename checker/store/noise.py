@@ -33,3 +33,14 @@ def noisy(conn: Connection, now: float, *, within: float = WEEK, least: int = NO
         .order_by(count.desc(), member.c.monitor_id)
     )
     return [Noisy(row[0], row[1], row[2]) for row in conn.execute(query)]
+
+
+def incidents_of(conn: Connection, monitor_id: int, now: float, *, least: int = NOISY) -> int | None:
+    """Return in how many incidents a monitor was within a week; None where they are not too many."""
+    query = (
+        select(func.count())
+        .select_from(member.join(incident, incident.c.id == member.c.incident_id))
+        .where(member.c.monitor_id == monitor_id, incident.c.since >= now - WEEK)
+    )
+    count = int(conn.execute(query).scalar_one())
+    return count if count >= least else None

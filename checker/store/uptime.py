@@ -57,7 +57,7 @@ def from_changes(
     if end <= start:
         return {}
     made = _made(conn, names)
-    before = _before(conn, names, start)
+    before = states_at(conn, names, start)
     turns = _turns(conn, names, start, end)
     unseen = blind.spans(conn, start, end)
     return {
@@ -94,8 +94,8 @@ def _made(conn: Connection, monitor_ids: Iterable[int]) -> dict[int, float]:
     return {row[0]: row[1] for row in rows}
 
 
-def _before(conn: Connection, monitor_ids: Iterable[int], start: float) -> dict[int, State]:
-    """Return the states at a moment; a search in the index for each, however many changes there are."""
+def states_at(conn: Connection, monitor_ids: Iterable[int], start: float) -> dict[int, State]:
+    """Return the states just before a moment: a search in the index for each, no more."""
     mark = placeholder(conn)
     found = conn.exec_driver_sql(
         "SELECT id, (SELECT new FROM change WHERE monitor_id = monitor.id"

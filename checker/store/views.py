@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import text as sa_text
 
-from checker.model import Change, Incident, Kind, MonitorSpec, MonitorState, Severity, Snooze
+from checker.model import Change, Incident, Kind, MonitorSpec, MonitorState, Snooze
 from checker.rules.snoozing import NOBODY
 from checker.store import codec, snoozes
+from checker.store import incidents as stored
+from checker.store.bulk import ids
 from checker.store.tables import change, channel_state, incident, member, monitor, node, outbox, ping, state
 
 RECENT = 10  # resolved incidents on the dashboard
@@ -99,14 +102,15 @@ def overview(conn: Connection, channels: Mapping[str, str]) -> Overview:
     )
 
 
-def watched(conn: Connection) -> tuple[Watched, ...]:
-    """Return every live endpoint (with its components) and heartbeat, endpoints first, by name."""
-    query = (
-        select(monitor, state.c.state, state.c.since, state.c.deadline, state.c.data)
-        .join(state, state.c.monitor_id == monitor.c.id, isouter=True)
-        .where(monitor.c.removed_at.is_(None))
-    )
-    rows = conn.execute(query).all()
+def watched(conn: Connection, only: Iterable[int] | None = None) -> tuple[Watched, ...]:
+    """Return every live endpoint (with its components) and heartbeat, or those of these ids.
+
+    Endpoints first, by name.
+    """
+    if only is None:
+        rows = list(conn.execute(_WATCHED))
+    else:
+        rows = [row for column in ("id", "parent_id") for row in _of(conn, column, list(only))]
     silent = snoozes.load(conn)
     names = {row.id: row.name for row in rows if row.parent_id is None}
     parts: dict[int, list[Watched]] = defaultdict(list)
@@ -118,14 +122,29 @@ def watched(conn: Connection) -> tuple[Watched, ...]:
     return tuple(sorted(found, key=lambda each: (each.spec.kind is not Kind.ENDPOINT, _name(each))))
 
 
+_WATCHED = (
+    select(monitor, state.c.state, state.c.since, state.c.deadline, state.c.data)
+    .join(state, state.c.monitor_id == monitor.c.id, isouter=True)
+    .where(monitor.c.removed_at.is_(None))
+)
+
+
+def _of(conn: Connection, column: str, wanted: Sequence[int]) -> Iterable[Row[Any]]:
+    """Return rows by their ids, or by those of their endpoints: one text, however many they are."""
+    text = _AMONG[conn.dialect.name].format(column=f"monitor.{column}")
+    given = ids(conn, wanted)[0]
+    return conn.execute(_WATCHED.where(sa_text(text)), {"wanted": given})
+
+
+_AMONG = {
+    "sqlite": "{column} IN (SELECT value FROM json_each(:wanted))",
+    "postgresql": "{column} = ANY(:wanted)",
+}
+
+
 def heartbeats(conn: Connection, monitor_ids: Iterable[int] | None = None) -> tuple[Watched, ...]:
     """Return the live heartbeats (or those of these ids), in the order they were made."""
-    query = (
-        select(monitor, state.c.state, state.c.since, state.c.deadline, state.c.data)
-        .join(state, state.c.monitor_id == monitor.c.id, isouter=True)
-        .where(monitor.c.removed_at.is_(None), monitor.c.kind == "heartbeat")
-        .order_by(monitor.c.id)
-    )
+    query = _WATCHED.where(monitor.c.kind == "heartbeat").order_by(monitor.c.id)
     if monitor_ids is not None:
         query = query.where(monitor.c.id.in_(list(monitor_ids)))
     return tuple(_watched(row, "", ()) for row in conn.execute(query))
@@ -154,6 +173,26 @@ def pings(conn: Connection, monitor_id: int, limit: int) -> tuple[PingView, ...]
     size = func.coalesce(func.length(ping.c.body), 0)
     query = select(*(ping.c[name] for name in names), size).where(ping.c.monitor_id == monitor_id)
     return tuple(PingView(*row) for row in conn.execute(query.order_by(ping.c.n.desc()).limit(limit)))
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A ping with the beginning of what it brought."""
+
+    n: int
+    at: float
+    kind: str
+    exit_code: int | None
+    duration: float | None
+    body: bytes | None
+
+
+def outputs(conn: Connection, monitor_id: int, limit: int, size: int = 4_000) -> tuple[Output, ...]:
+    """Return a heartbeat's last pings, the newest first, with `size` bytes of their bodies at most."""
+    body = func.substr(ping.c.body, 1, size)
+    query = select(ping.c.n, ping.c.at, ping.c.kind, ping.c.exit_code, ping.c.duration, body)
+    rows = conn.execute(query.where(ping.c.monitor_id == monitor_id).order_by(ping.c.n.desc()).limit(limit))
+    return tuple(Output(*row[:5], None if row[5] is None else bytes(row[5])) for row in rows)
 
 
 def ping_body(conn: Connection, monitor_id: int, n: int) -> bytes | None:
@@ -199,9 +238,16 @@ def _watched(
     return Watched(row.id, spec, current, tuple(components), quiet)
 
 
-def incidents(conn: Connection, *, resolved: bool | None, limit: int) -> tuple[Incident, ...]:
-    """Return incidents with their members, the newest first; `resolved` None means both kinds."""
+def incidents(
+    conn: Connection, *, resolved: bool | None, limit: int, before: int | None = None
+) -> tuple[Incident, ...]:
+    """Return incidents with their members, the newest first; `resolved` None means both kinds.
+
+    `before`: only those with lower ids.
+    """
     query = select(incident).order_by(incident.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(incident.c.id < before)
     if resolved is not None:
         ended = incident.c.resolved_at
         query = query.where(ended.is_not(None) if resolved else ended.is_(None))
@@ -209,39 +255,24 @@ def incidents(conn: Connection, *, resolved: bool | None, limit: int) -> tuple[I
 
 
 def _incidents(conn: Connection, query: Select[Any]) -> tuple[Incident, ...]:
-    rows = conn.execute(query).mappings().all()
-    people = _members(conn, [row["id"] for row in rows])
-    found = tuple(
-        Incident(
-            id=row["id"],
-            group=row["group"],
-            dedup_key=row["dedup_key"],
-            title=row["title"],
-            cause=row["cause"],
-            since=row["since"],
-            severity=Severity(row["severity"]),
-            resolved_at=row["resolved_at"],
-            acknowledged_at=row["acknowledged_at"],
-            members=tuple(codec.member_of(each) for each in people[row["id"]]),
-            suppressed=tuple(row["suppressed"] or ()),
-        )
-        for row in rows
+    return snoozes.shown(conn, tuple(stored.load(conn, query)))
+
+
+def incidents_with(conn: Connection, monitor_id: int, limit: int) -> tuple[Incident, ...]:
+    """Return the incidents that a monitor was in, the newest first."""
+    numbers = (
+        select(member.c.incident_id)
+        .where(member.c.monitor_id == monitor_id)
+        .order_by(member.c.incident_id.desc())
+        .limit(limit)
     )
-    return snoozes.shown(conn, found)
+    return _incidents(conn, select(incident).where(incident.c.id.in_(numbers)).order_by(incident.c.id.desc()))
 
 
 def incident_of(conn: Connection, incident_id: int) -> Incident | None:
     """Return one incident with its members."""
     found = _incidents(conn, select(incident).where(incident.c.id == incident_id))
     return found[0] if found else None
-
-
-def _members(conn: Connection, ids: Sequence[int]) -> Mapping[int, list[Mapping[str, Any]]]:
-    found: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
-    query = select(member).where(member.c.incident_id.in_(ids)).order_by(member.c.since, member.c.name)
-    for row in conn.execute(query).mappings() if ids else ():
-        found[row["incident_id"]].append(dict(row))
-    return found
 
 
 def channel_views(conn: Connection, channels: Mapping[str, str]) -> tuple[ChannelView, ...]:

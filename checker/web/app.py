@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from checker.record import Overloaded
 from checker.store import StoreUnavailable
-from checker.web import announce, api, dashboard, metrics, v3
+from checker.web import actions, announce, api, dashboard, metrics, v3
 from checker.web.access import may_see_pages
 from checker.web.context import Context
 from checker.web.headers import SafeHeaders
@@ -68,6 +68,7 @@ def pages(context: Context) -> FastAPI:
         openapi_url="/openapi.json",
     )
     fastapi.include_router(dashboard.router(context))
+    fastapi.include_router(actions.router(context))
     fastapi.include_router(api.router(context))
     fastapi.include_router(announce.router(context))
     for number in v3.VERSIONS:

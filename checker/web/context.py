@@ -17,6 +17,9 @@ from checker.store.windows import Windows
 from checker.web.present import Notice
 from healthkit.health import Health
 
+DAY = 86_400.0
+LATELY = 8 * DAY
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -50,9 +53,16 @@ class Context:
         return await self.store.read(lambda conn: overview(conn, channels))
 
     async def openings(self, start: float, end: float) -> list[Window]:
-        """Return the openings of all maintenance windows, recurring and one-off, that touch a span."""
+        """Return the openings of all maintenance windows, recurring and one-off, that touch a span.
+
+        Of a span of weeks only those of its first day and its last days: the days between are counted.
+        """
         oneoffs = await self.store.read(lambda conn: windows.load(conn, start))
-        recurring = openings(self.config().maintenance, start, end)
+        specs = self.config().maintenance
+        if end - start > 2 * LATELY:
+            recurring = openings(specs, start, start + DAY) + openings(specs, end - LATELY, end)
+        else:
+            recurring = openings(specs, start, end)
         return recurring + [each.window for each in oneoffs if each.start < end]
 
     async def record(self, observations: Sequence[tuple[int, Observation]]) -> list[Recorded]:

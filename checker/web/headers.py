@@ -6,7 +6,7 @@ from checker.web.ping import App, Message, Receive, Scope, Send
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _ALWAYS = [
     (b"content-security-policy", _POLICY.encode()),

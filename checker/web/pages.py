@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from checker.moments import clock, iso, span, utc
+from checker.moments import clock, iso, latency, span, utc
+from checker.web.present import Choice
 
 HERE = Path(__file__).parent
 
@@ -20,7 +22,16 @@ _jinja = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_jinja.filters.update(clock=clock, iso=iso, utc=utc, span=span)
+
+
+def turned(choice: Choice, name: str, number: int) -> str:
+    """Return the query of the dashboard with one of its lists turned to another page."""
+    asked = {"q": choice.search, "tag": choice.tag, "endpoints": choice.endpoints, "jobs": choice.jobs}
+    found = {**asked, name: number}
+    return urlencode({key: value for key, value in found.items() if value not in ("", 1)})
+
+
+_jinja.filters.update(clock=clock, iso=iso, utc=utc, span=span, latency=latency, turned=turned)
 
 
 def render(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:

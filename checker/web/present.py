@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checker.model import Incident, Kind, Member, Severity, State
-from checker.moments import latency, span, utc
+from checker.model import Incident, Kind, State
+from checker.moments import latency, span
 from checker.schedule import describe
-from checker.store.views import ChannelView, Delivery, Overview, Watched
-from checker.verdict import AFFECTED, LOOKS, TROUBLED, Look, Verdict, names, verdict, worst
+from checker.store.board import Tally
+from checker.store.noise import Noisy
+from checker.store.views import ChannelView, Delivery, Watched
+from checker.verdict import AFFECTED, LOOKS, TROUBLED, Look, Verdict, names, summed_up, worst
+from checker.web.present_incident import delivery
 from healthkit.durations import humanize
 
 FIGURES = 5  # of a heartbeat's own, beside what is processed and waits
-SHOWN = 500  # working heartbeats on the page; those that are not working are always shown
-
-
-DELIVERY_LOOKS = {
-    "sent": Look("ok", "delivered"),
-    "waiting": Look("warn", "waiting"),
-    "gave up": Look("bad", "gave up"),
-}
-MOMENTS = 1_000_000_000.0  # a number beyond it, in evidence, is a moment in epoch seconds
-DURATIONS = frozenset({"duration", "running", "usual"})
+PAGE = 50  # endpoints, jobs or incidents on one page
+TROUBLES = 50  # that are told one by one
+PARTS = 20  # components of one endpoint, the worst first; its own page has all
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +34,43 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What a viewer asked to see of the long lists: a part of the names, a tag, and which pages."""
+
+    search: str = ""
+    tag: str = ""
+    endpoints: int = 1
+    jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of a long list; `pages` counts all of them, `total` all rows."""
+
+    rows: Sequence[dict[str, Any]]
+    number: int
+    pages: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All that was read for the dashboard."""
+
+    tally: Tally
+    troubles: Sequence[Watched]  # the worst first, some of them
+    endpoints: Sequence[Watched]
+    jobs: Sequence[Watched]
+    found: tuple[int, int]  # endpoints and jobs that the choice leaves
+    open: Sequence[Incident]
+    open_count: int
+    recent: Sequence[Incident]
+    channels: Sequence[ChannelView]
+    owed: Sequence[Delivery]
+    noisy: Sequence[Noisy]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Everything the dashboard shows."""
 
@@ -45,44 +79,61 @@ class Page:
     notices: Sequence[Notice]
     tiles: Sequence[dict[str, str]]
     troubles: Sequence[dict[str, Any]]
+    more_troubles: int
     incidents: Sequence[dict[str, Any]]
-    endpoints: Sequence[dict[str, Any]]
-    heartbeats: Sequence[dict[str, Any]]
-    more_heartbeats: int
+    more_incidents: int
+    endpoints: Listed
+    heartbeats: Listed
+    choice: Choice
+    grown: bool  # whether there are so many that one looks for them by name
     channels: Sequence[dict[str, Any]]
+    owed: Sequence[dict[str, Any]]
+    noisy: Sequence[Noisy]
     recent: Sequence[Incident]
     ping_url: str
     node: str
 
 
 def page(
-    overview: Overview, *, now: float, notices: Iterable[Notice] = (), ping_url: str = "", node: str = ""
+    board: Board,
+    *,
+    now: float,
+    choice: Choice,
+    notices: Iterable[Notice] = (),
+    ping_url: str = "",
+    node: str = "",
 ) -> Page:
     """Return the dashboard's content at `now`."""
-    endpoints = [monitor for monitor in overview.monitors if monitor.spec.kind is Kind.ENDPOINT]
-    heartbeats = [monitor for monitor in overview.monitors if monitor.spec.kind is Kind.HEARTBEAT]
-    calm = [job for job in heartbeats if job.state.state not in TROUBLED]
-    shown = [job for job in heartbeats if job.state.state in TROUBLED] + calm[:SHOWN]
-    opened = {incident.group: incident for incident in overview.open}
+    opened = {incident.group: incident for incident in board.open}
+    troubles = board.tally.troubles
+    down = [each.name for each in troubles if each.state is State.DOWN]
     return Page(
         now=now,
-        verdict=verdict(overview.monitors),
-        notices=(*notices, *_broken_channels(overview)),
-        tiles=_tiles(overview, endpoints, heartbeats, now),
-        troubles=[
-            _trouble(m, opened.get(m.spec.name))
-            for m in _by_badness(overview.monitors)
-            if worst(m) in TROUBLED
-        ],
-        incidents=[_incident(incident) for incident in overview.open],
-        endpoints=[_endpoint(monitor, now) for monitor in _by_badness(endpoints)],
-        heartbeats=[_heartbeat(monitor, now) for monitor in shown],
-        more_heartbeats=len(heartbeats) - len(shown),
-        channels=[_channel(channel) for channel in overview.channels],
-        recent=overview.recent,
+        verdict=summed_up(board.tally.of(), names(down)),
+        notices=(*notices, *_broken_channels(board.channels)),
+        tiles=_tiles(board, now),
+        troubles=[_trouble(each, opened.get(each.spec.name), now) for each in board.troubles],
+        more_troubles=len(troubles) - len(board.troubles),
+        incidents=[_incident(incident) for incident in board.open],
+        more_incidents=board.open_count - len(board.open),
+        endpoints=listed(
+            [_endpoint(each, now) for each in board.endpoints], choice.endpoints, board.found[0]
+        ),
+        heartbeats=listed([_heartbeat(each, now) for each in board.jobs], choice.jobs, board.found[1]),
+        choice=choice,
+        grown=board.tally.of().total() > PAGE or bool(choice.search or choice.tag),
+        channels=[_channel(channel) for channel in board.channels],
+        owed=[delivery(each) for each in board.owed],
+        noisy=board.noisy,
+        recent=board.recent,
         ping_url=ping_url,
         node=node,
     )
+
+
+def listed(rows: Sequence[dict[str, Any]], number: int, total: int) -> Listed:
+    """Return one page of `total` rows."""
+    return Listed(rows, number, max(1, -(-total // PAGE)), total)
 
 
 def _by_badness(monitors: Iterable[Watched]) -> list[Watched]:
@@ -102,58 +153,46 @@ def _by_state(monitors: Iterable[Watched]) -> list[Watched]:
     return sorted(monitors, key=lambda m: (places.get(m.state.state, 2), m.spec.name))
 
 
-def _broken_channels(overview: Overview) -> list[Notice]:
+def _broken_channels(channels: Iterable[ChannelView]) -> list[Notice]:
     return [
         Notice("bad", f"Channel {channel.name} is broken, nobody is told by it:", channel.last_error)
-        for channel in overview.channels
+        for channel in channels
         if channel.broken_since is not None
     ]
 
 
-def _tiles(
-    overview: Overview, endpoints: Sequence[Watched], heartbeats: Sequence[Watched], now: float
-) -> list[dict[str, str]]:
-    broken = [channel.name for channel in overview.channels if channel.broken_since is not None]
-    sent = [channel.last_sent_at for channel in overview.channels if channel.last_sent_at is not None]
+def _tiles(board: Board, now: float) -> list[dict[str, str]]:
+    broken = [channel.name for channel in board.channels if channel.broken_since is not None]
+    sent = [channel.last_sent_at for channel in board.channels if channel.last_sent_at is not None]
     alerts = {
         "title": "Alerts",
         "tone": "bad" if broken else "ok",
-        "figure": str(len(overview.open)),
-        "text": "open incident" if len(overview.open) == 1 else "open incidents",
+        "figure": f"{board.open_count:,}",
+        "text": "open incident" if board.open_count == 1 else "open incidents",
         "note": f"broken channel: {names(broken)}" if broken else "",
     }
     if sent and not broken:
         alerts["note"] = f"last delivered {span(now - max(sent))} ago"
+    of = board.tally.of
     return [
-        _share("Availability", endpoints, "answering and able", "no endpoint yet"),
-        _share("Execution", heartbeats, "jobs and workers on time", "no heartbeat yet"),
+        _share("Availability", of(Kind.ENDPOINT), "answering and able", "no endpoint yet"),
+        _share("Execution", of(Kind.HEARTBEAT), "jobs and workers on time", "no heartbeat yet"),
         alerts,
     ]
 
 
-def _share(title: str, monitors: Sequence[Watched], words: str, none: str) -> dict[str, str]:
-    states = [worst(monitor) for monitor in monitors]
-    live = [state for state in states if state is not State.PAUSED]
-    good = sum(state in (State.UP, State.GRACE) for state in live)
-    tone = "bad" if State.DOWN in live else "warn" if State.WARN in live else "ok" if good else "mute"
-    late = live.count(State.GRACE)
-    quiet = live.count(State.NEW)
-    notes = [f"{late} late" if late else "", f"{quiet} without a sign yet" if quiet else ""]
-    paused = len(states) - len(live)
-    notes.append(f"{paused} paused" if paused else "")
-    if not monitors:
+def _share(title: str, count: Counter[State], words: str, none: str) -> dict[str, str]:
+    live = count.total() - count[State.PAUSED]
+    good = count[State.UP] + count[State.GRACE]
+    tone = "bad" if count[State.DOWN] else "warn" if count[State.WARN] else "ok" if good else "mute"
+    if not count.total():
         return {"title": title, "tone": "mute", "figure": "", "text": none, "note": ""}
-    figure = f"{good} of {len(live)}"
-    return {
-        "title": title,
-        "tone": tone,
-        "figure": figure,
-        "text": words,
-        "note": ", ".join(filter(None, notes)),
-    }
+    notes = ((State.GRACE, "late"), (State.NEW, "without a sign yet"), (State.PAUSED, "paused"))
+    note = ", ".join(f"{count[state]:,} {word}" for state, word in notes if count[state])
+    return {"title": title, "tone": tone, "figure": f"{good:,} of {live:,}", "text": words, "note": note}
 
 
-def _trouble(monitor: Watched, opened: Incident | None) -> dict[str, Any]:
+def _trouble(monitor: Watched, opened: Incident | None, now: float) -> dict[str, Any]:
     bad = [part for part in _by_badness(monitor.components) if part.state.state in TROUBLED]
     own = monitor.state if monitor.state.state in TROUBLED else None
     told = [f"{part.spec.name}: {part.state.reason}" for part in bad]  # the endpoint's reason repeats one
@@ -164,23 +203,28 @@ def _trouble(monitor: Watched, opened: Incident | None) -> dict[str, Any]:
         "state": LOOKS[worst(monitor)],
         "since": min(began, default=0.0),
         "reason": "" if own is None or own.reason in told else own.reason,
-        "parts": [_part(part) for part in bad],
+        "parts": [part_of(part) for part in bad[:PARTS]],
+        "more": max(0, len(bad) - PARTS),
         "incident": opened.id if opened else 0,
         "acknowledged": bool(opened and opened.acknowledged_at),
+        "explains": list(opened.suppressed[:AFFECTED]) if opened else [],
+        "snoozed": (monitor.snoozed_until or 0.0) > now,
     }
 
 
-def _part(part: Watched) -> dict[str, Any]:
+def part_of(part: Watched) -> dict[str, Any]:
+    """Return a component as a row."""
     return {
         "name": part.spec.name,
+        "full_name": part.spec.full_name,
         "state": LOOKS[part.state.state],
         "since": part.state.since,
         "reason": part.state.reason,
-        "reading": _reading(part.state.value, part.state.unit),
+        "reading": reading_of(part.state.value, part.state.unit),
     }
 
 
-def _reading(value: Any, unit: str | None) -> str:
+def reading_of(value: Any, unit: str | None) -> str:
     """Return a component's value in a few characters."""
     if value is None or isinstance(value, dict | list):
         return ""
@@ -200,15 +244,17 @@ def _endpoint(monitor: Watched, now: float) -> dict[str, Any]:
         facts.append(f"asked {span(now - state.last_seen)} ago")
     return {
         "name": monitor.spec.name,
-        "address": _address(monitor.spec.url),
+        "address": address(monitor.spec.url),
         "state": LOOKS[state.state],
         "reason": state.reason,
         "facts": facts,
-        "parts": [_part(part) for part in _by_state(monitor.components)],
+        "parts": [part_of(part) for part in _by_state(monitor.components)[:PARTS]],
+        "more": max(0, len(monitor.components) - PARTS),
+        "count": len(monitor.components),
     }
 
 
-def _address(url: str) -> str:
+def address(url: str) -> str:
     """Return a url without what may be secret in it: user, password, query and fragment."""
     scheme, separator, rest = url.partition("://")
     host, slash, path = rest.partition("/")
@@ -222,7 +268,7 @@ def _heartbeat(monitor: Watched, now: float) -> dict[str, Any]:
     progress = [] if state.processed is None else [f"{state.processed:,.0f} processed"]
     if state.backlog is not None:
         progress.append(f"{state.backlog:,.0f} waiting")
-    progress += [f"{name} {number:,g}" for name, number in _figures(state.value)]
+    progress += [f"{name} {number:,g}" for name, number in figures_of(state.value)]
     return {
         "name": spec.name,
         "schedule": describe(spec.schedule) if spec.schedule else "",
@@ -236,7 +282,7 @@ def _heartbeat(monitor: Watched, now: float) -> dict[str, Any]:
     }
 
 
-def _figures(value: Any) -> list[tuple[str, float]]:
+def figures_of(value: Any) -> list[tuple[str, float]]:
     """Return the figures that a heartbeat's last ping gave, as many as a table cell takes."""
     return list(value.items())[:FIGURES] if isinstance(value, dict) else []
 
@@ -275,38 +321,3 @@ def _channel(channel: ChannelView) -> dict[str, Any]:
         "error": channel.last_error if trouble else "",
         "error_at": channel.last_error_at,
     }
-
-
-def incident_page(incident: Incident, sent: Sequence[Delivery], now: float) -> dict[str, Any]:
-    """Return what an incident's own page shows."""
-    over = incident.resolved_at is not None
-    loud = "bad" if incident.severity is Severity.CRITICAL else "warn"
-    return {
-        "now": now,
-        "incident": incident,
-        "tone": "ok" if over else loud,
-        "lasted": (incident.resolved_at if over and incident.resolved_at else now) - incident.since,
-        "members": [_member(member) for member in incident.members],
-        "deliveries": [{"look": DELIVERY_LOOKS[each.status], "row": each} for each in sent],
-    }
-
-
-def _member(member: Member) -> dict[str, Any]:
-    shown = {key.replace("_", " "): _evidence(key, value) for key, value in member.evidence.items()}
-    return {
-        "name": member.name,
-        "state": LOOKS[State.UP if member.resolved_at is not None else member.state],
-        "since": member.since,
-        "reason": member.reason,
-        "output": shown.pop("output", ""),
-        "evidence": {key: value for key, value in shown.items() if value},
-    }
-
-
-def _evidence(key: str, value: Any) -> str:
-    """Return a piece of evidence as text; numbers that are moments are shown as such."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > MOMENTS:
-        return utc(float(value))
-    if isinstance(value, float):
-        return latency(value) if key == "latency" else humanize(value) if key in DURATIONS else f"{value:g}"
-    return "" if value is None else str(value)[:4000]

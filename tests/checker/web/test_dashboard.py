@@ -362,10 +362,44 @@ def test_a_store_that_cannot_be_read_is_said_and_is_no_500(site: Site) -> None:
     assert json.loads(site.ask("/api/status").text) == {"error": "the store cannot be read now"}
 
 
-def test_five_hundred_working_jobs_and_every_broken_one_are_shown(site: Site) -> None:
-    specs = [MonitorSpec(Kind.HEARTBEAT, f"job-{n}", slug=f"job-{n}") for n in range(520)]
+def test_many_jobs_are_paged_and_searched_and_every_broken_one_is_on_top(site: Site) -> None:
+    specs = [
+        MonitorSpec(Kind.HEARTBEAT, f"job-{n:03}", slug=f"job-{n:03}", tags=("even",) * (n % 2 == 0))
+        for n in range(120)
+    ]
     site.sync(specs)
-    site.put("job-519", State.DOWN, reason="exit code 3")
-    page = site.ask("/").text
-    assert "and 19 more that are working" in page
-    assert "exit code 3" in page
+    site.put("job-119", State.DOWN, reason="exit code 3")
+    first, third = site.ask("/").text, site.ask("/", query="jobs=3").text
+    assert ("Page 1 of 3" in first, "Page 3 of 3" in third) == (True, True)
+    assert "exit code 3" in first
+    assert (">job-000<" in first, ">job-050<" in first, ">job-100<" in third) == (True, False, True)
+    assert ("jobs=2" in first, "jobs=2" in third) == (True, True)
+    found = site.ask("/", query="q=JOB-03").text
+    assert (">job-035<" in found, ">job-044<" in found, 'value="JOB-03"' in found) == (True, False, True)
+    tagged = site.ask("/", query="tag=even&q=01").text
+    assert (">job-012<" in tagged, ">job-013<" in tagged) == (True, False)
+    assert "No job here" in site.ask("/", query="q=%25").text
+    assert site.ask("/", query="jobs=0").status == 422
+    status = site.ask("/status").text
+    assert (status.count("job-119"), ">job-000<" in status) == (1, True)
+
+
+def test_the_incidents_are_listed_page_by_page(site: Site) -> None:
+    numbers = [site.incident(f"number {n}", resolved_at=NOW - 9).id for n in range(51)]
+    site.incident("open now")
+    page = site.ask("/incidents").text
+    assert ("open now" in page, "number 50" in page, ">number 0<" in page) == (True, True, False)
+    older = site.ask("/incidents", query=f"before={numbers[2]}").text
+    assert (">number 0<" in older, "number 50" in older) == (True, False)
+    only = site.ask("/incidents", query="open=true").text
+    assert ("open now" in only, "number 50" in only) == (True, False)
+
+
+def test_a_status_url_of_a_component_turns_red_with_it_alone(site: Site) -> None:
+    site.healthy()
+    site.component("database:write", State.DOWN)
+    site.component("queue:depth", State.UP)
+    assert site.ask("/status/shop/database:write").status == 503
+    assert site.ask("/status/shop/queue:depth").status == 200
+    assert (site.ask("/status/shop").status, site.ask("/status/shop", method="HEAD").status) == (503, 503)
+    assert "down" in site.ask("/badge/shop/database:write.svg").text
