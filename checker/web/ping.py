@@ -29,8 +29,10 @@ from checker.web.ping_request import (
     BodyError,
     Message,
     Receive,
+    Room,
     Scope,
     Send,
+    body_room,
     headers_of,
     read_body,
     remote_of,
@@ -124,6 +126,7 @@ class Answer:
 
 _OK = Answer(200, "OK")
 _CREATED = Answer(201, "Created")
+_OVERLOADED = Answer(503, "overloaded, try again")
 
 
 class PingReceiver:
@@ -140,6 +143,7 @@ class PingReceiver:
         announce: Announce | None = None,
         ask: Callable[[], Awaitable[bool]] | None = None,
         read_deadline: float = READ_DEADLINE,
+        room: Room | None = None,
     ) -> None:
         self.behind = behind
         self.registry = registry
@@ -149,6 +153,7 @@ class PingReceiver:
         self.announce = announce
         self.ask = ask  # waits until what other nodes made a moment ago is known here
         self.read_deadline = read_deadline
+        self.room = room or Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a ping, or let the app behind answer."""
@@ -163,12 +168,18 @@ class PingReceiver:
         else:
             await self.behind(scope, receive, send)
             return
+        size = body_room(scope)
+        if not self.room.take(size):
+            await _send(_OVERLOADED, send)
+            return
         try:
             answer = await answering(scope, receive)
         except BodyError as error:
             if error.gone:
                 return
             answer = Answer(408, "request body too slow", close=True)
+        finally:
+            self.room.give(size)
         await _send(answer, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
@@ -257,7 +268,7 @@ class PingReceiver:
         except LookupError:  # another monitor has this name under another slug
             return Answer(409, "ambiguous slug")
         except Overloaded:
-            return Answer(503, "overloaded, try again")
+            return _OVERLOADED
         except StoreUnavailable as error:
             logger.warning("a ping could not be kept, its sender was told to try again: %s", error)
             return Answer(503, "the store is unavailable, try again")

@@ -16,6 +16,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_LIMIT = 100_000  # bytes kept, as on the hosted Healthchecks
 READ_LIMIT = 128 * 1024 * 1024  # bytes read and dropped before we stop listening
 READ_DEADLINE = 30.0  # seconds for the whole body
+IN_HAND = 2_000  # pings being read or waiting for their commit; the rest is told to come again
+BYTES_IN_HAND = 64 * 1024 * 1024  # of their bodies together
 
 _BODY_HEADERS = (b"content-length", b"transfer-encoding")
 
@@ -26,6 +28,40 @@ class BodyError(Exception):
     def __init__(self, gone: bool) -> None:
         super().__init__("the client left" if gone else "the body was too slow")
         self.gone = gone
+
+
+class Room:
+    """How much is in hand at once, in pings and in bytes of their bodies: what does not fit is refused.
+
+    A body counts with what it may come to, as soon as it is announced.
+    """
+
+    def __init__(self, pings: int = IN_HAND, size: int = BYTES_IN_HAND) -> None:
+        self.pings = pings
+        self.size = size
+
+    def take(self, size: int) -> bool:
+        """Take room for one more ping; tell whether there was any."""
+        if self.pings <= 0 or (size and size > self.size):
+            return False
+        self.pings -= 1
+        self.size -= size
+        return True
+
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
+        self.pings += 1
+        self.size += size
+
+
+def body_room(scope: Scope) -> int:
+    """Return how many bytes of a request's body may come to be kept."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return min(int(value), BODY_LIMIT) if value.isdigit() and len(value) < 20 else BODY_LIMIT
+        if name == b"transfer-encoding":
+            return BODY_LIMIT
+    return 0
 
 
 async def read_body(scope: Scope, receive: Receive, deadline: float) -> tuple[bytes, bool]:

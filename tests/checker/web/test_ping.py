@@ -17,6 +17,7 @@ from checker.schedule import Every
 from checker.store import Store, StoreUnavailable, monitors
 from checker.store.tables import ping
 from checker.web.ping import BODY_LIMIT, READ_LIMIT, Gate, PingReceiver
+from checker.web.ping_request import Room
 from tests.checker.web.asgi import Reply, call
 
 NOW = 1_800_000_000.0
@@ -262,3 +263,70 @@ def test_a_store_that_is_gone_is_never_a_false_200(bench: Bench) -> None:
     bench.store.close()
     assert bench.ask(f"/ping/{TOKEN}").status == 503
     assert bench.ask(f"/ping/{KEY}/new", query="create=1").status == 503
+
+
+class Slow:
+    """A door that opens when it is told to."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.kept = 0
+
+    async def record(self, observations: Any) -> Any:
+        await self.opened.wait()
+        self.kept += 1
+
+
+def flood(bench: Bench, room: Room, requests: int, body: bytes | None) -> tuple[list[Reply], int]:
+    """Return the answers to requests that all come before the first is kept, and how many were kept."""
+
+    async def main() -> tuple[list[Reply], int]:
+        door = Slow()
+        receiver = PingReceiver(
+            behind,
+            registry=bench.registry,
+            door=door,
+            clock=lambda: NOW,
+            gate=lambda: bench.gate,
+            room=room,
+        )
+        asked = [asyncio.create_task(call(receiver, f"/ping/{TOKEN}", body=body)) for _ in range(requests)]
+        for _ in range(10):
+            await asyncio.sleep(0)  # each gets as far as it can
+        door.opened.set()
+        replies = await asyncio.gather(*asked)
+        assert all(replies)
+        return [each for each in replies if each], door.kept
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("room", "body"), [(Room(pings=7), None), (Room(size=7 * 100 + 50), b"x" * 100)], ids=["pings", "bytes"]
+)
+def test_more_than_there_is_room_for_is_told_to_come_again_and_the_rest_is_kept(
+    bench: Bench, room: Room, body: bytes | None
+) -> None:
+    before = (room.pings, room.size)
+    replies, kept = flood(bench, room, 20, body)
+    assert sorted(each.status for each in replies) == [200] * 7 + [503] * 13
+    assert {each.headers.get("retry-after") for each in replies if each.status == 503} == {"5"}
+    assert kept == 7
+    assert (room.pings, room.size) == before, "all of it is given back"
+
+
+def test_a_client_that_leaves_or_drips_gives_its_room_back(bench: Bench) -> None:
+    room = Room()
+    before = (room.pings, room.size)
+    half = {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def main() -> None:
+        receiver = PingReceiver(
+            behind, registry=bench.registry, door=Slow(), clock=lambda: NOW, gate=lambda: bench.gate,
+            read_deadline=0.01, room=room,
+        )  # fmt: skip
+        await call(receiver, f"/ping/{TOKEN}", chunks=[half, {"type": "http.disconnect"}])
+        await call(receiver, f"/ping/{TOKEN}", chunks=[half])
+
+    asyncio.run(main())
+    assert (room.pings, room.size) == before
