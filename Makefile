@@ -9,8 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 MARIADB := $(shell PATH="$$PATH:/usr/sbin:/usr/local/sbin:/usr/libexec" command -v mariadbd)
-# Tests that drive a real browser or a MariaDB run where one is installed (.ci/run installs them).
-CHOSEN := $(if $(CHROMIUM),$(if $(MARIADB),,-m "not mysql"),-m "not browser$(if $(MARIADB),, and not mysql)")
+PGBOUNCER := $(shell PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v pgbouncer)
+# Tests that drive a real browser, a MariaDB or a PgBouncer run where one is installed (.ci/run installs them).
+LEFT_OUT := $(if $(CHROMIUM),,and not browser) $(if $(MARIADB),,and not mysql) $(if $(PGBOUNCER),,and not pooler)
+CHOSEN := $(if $(strip $(LEFT_OUT)),-m "$(wordlist 2,99,$(LEFT_OUT))")
 
 # Most tests wait for real programs rather than compute, so more of them than there are processors run at once.
 WORKERS ?= 4
@@ -46,6 +48,7 @@ demo: setup ## Start the example shop with its worker, its cron job, a real Redi
 test: setup ## Run every test, on real Redis, real PostgreSQL and real RQ workers
 	@$(if $(CHROMIUM),,echo "No Chromium on PATH: the tests that drive a browser are left out.";) \
 	$(if $(MARIADB),,echo "No mariadbd on PATH: the tests on a MariaDB are left out.";) \
+	$(if $(PGBOUNCER),,echo "No pgbouncer on PATH: the tests behind one are left out.";) \
 	export HEALTHKIT_CHROMIUM="$(CHROMIUM)"; \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(CHOSEN) --cov --cov-report=term $(ARGS) && exit 0 || code=$$?; \
 	test $$code -eq 1 && test "$$($(BIN)/python -m tests.failed)" -le $(UNSTEADY) || exit $$code; \

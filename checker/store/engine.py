@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -28,12 +29,13 @@ _SQLITE = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA journal_size_limit=67108864",
 )
-# The server ends what takes too long and what a stopped process left open, so that nobody waits for a zombie.
+# The server ends what takes too long and what a stopped process left open, so that nobody waits for a zombie:
+# a node that was stopped within a transaction holds rows for less time than others wait for them.
 _POSTGRES = (
-    "SET statement_timeout=8000",
-    "SET lock_timeout=4000",
-    "SET idle_in_transaction_session_timeout=20000",
-)
+    ("idle_in_transaction_session_timeout", 4_000),
+    ("lock_timeout", 6_000),
+    ("statement_timeout", 8_000),
+)  # milliseconds
 _CONNECT = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -42,6 +44,9 @@ _CONNECT = {
     "tcp_user_timeout": 15_000,
     "application_name": "healthkit-checker",
 }
+_HOSTS = re.compile(
+    r"(?P<head>postgres\w*(?:\+\w+)?://(?:[^@/?]*@)?)(?P<hosts>[^@/?]*,[^/?]*)(?P<path>[^?]*)(?:\?(?P<query>.*))?"
+)
 _CONFLICTS = frozenset(
     {"40001", "40P01"}
 )  # serialization failure, deadlock: the same work succeeds when repeated
@@ -202,7 +207,7 @@ def _forget(future: asyncio.Future[Any]) -> None:
 
 def _parse(text: str) -> URL:
     try:
-        url = make_url(text)
+        url = make_url(_with_hosts(text))
     except (exc.ArgumentError, ValueError) as error:
         raise StoreError(
             "database: this is not a database URL; "
@@ -217,6 +222,16 @@ def _parse(text: str) -> URL:
         f"database: unknown scheme {scheme!r}; known are sqlite (sqlite:///checker.db) and "
         "postgresql (postgresql://user@host/name)"
     )
+
+
+def _with_hosts(text: str) -> str:
+    """Return a URL that names several hosts (`a:5432,b:5432`) in the form that SQLAlchemy reads."""
+    found = _HOSTS.fullmatch(text)
+    if found is None:
+        return text
+    head, hosts, path, query = found.group("head", "hosts", "path", "query")
+    named = "&".join(f"host={each}" for each in hosts.split(","))
+    return f"{head}{path}?{named}{'&' + query if query else ''}"
 
 
 def _parse_file(url: URL) -> URL:
@@ -274,9 +289,23 @@ def _prepare_sqlite(engine: Engine, write: bool) -> None:
 
 
 def _prepare_postgres(engine: Engine) -> None:
+    """Set our limits: once a session, or in each transaction where a pooler gives each another session."""
+
     @event.listens_for(engine, "connect")
-    def connected(connection: Any, _record: Any) -> None:
+    def connected(connection: Any, record: Any) -> None:
         connection.autocommit = True
-        for setting in _POSTGRES:
-            connection.execute(setting)
+        there = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+        record.info["pooled"] = there != connection.info.backend_pid
+        if record.info["pooled"]:
+            connection.prepare_threshold = (
+                None  # the next transaction's session does not know what is prepared
+            )
+        else:
+            connection.execute("; ".join(f"SET {name}={value}" for name, value in _POSTGRES))
         connection.autocommit = False
+
+    @event.listens_for(engine, "begin")
+    def begun(conn: Connection) -> None:
+        if conn.connection.info.get("pooled"):
+            limits = "; ".join(f"SET LOCAL {name}={value}" for name, value in _POSTGRES)
+            conn.exec_driver_sql(limits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from sqlalchemy import URL, exc
 
 from healthkit.errors import HealthkitError
@@ -71,8 +73,9 @@ _BUGS = (exc.IntegrityError, exc.DataError, exc.ProgrammingError, exc.NotSupport
 
 
 def safe(url: URL) -> str:
-    """Return the URL without its password and without its query, which may hold secrets too."""
-    return url.difference_update_query(list(url.query)).render_as_string(hide_password=True)
+    """Return the URL without its password and without its query, which may hold secrets too; hosts stay."""
+    secret = [each for each in url.query if each != "host"]
+    return unquote(url.difference_update_query(secret).render_as_string(hide_password=True))
 
 
 def is_unavailable(error: BaseException) -> bool:
