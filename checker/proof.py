@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from checker.probe_spec import STALE_AFTER, ProbeSpec
-from healthkit.durations import humanize
-from healthkit.wire import Component, Document
+from healthkit.wire import Component, Document, timestamp
 
 TOO_STALE = 3  # times as old as that is no doubt any more: what it tells is not known
 _UNPROVEN = "unproven: the nonce did not come back, so a cache or a stub may have answered"
@@ -18,12 +17,16 @@ def doubts(document: Document, probe: ProbeSpec, at: float, nonce: str | None) -
     found = []
     if nonce is not None and document.nonce != nonce:
         found.append(_UNPROVEN)
-    age, limit = _age(document, at), _limit(document, probe)
-    if age is None or limit is None or age <= limit:
+    limit = _limit(document, probe)
+    if limit is None or (document.time is not None and at - document.time <= limit):
+        return found, False  # the oldest reading is young enough, as it is nearly always
+    limit = max(limit, TOO_STALE * min((_slowness(each) for each in document.components), default=0.0))
+    age = _age(document, at)
+    if age is None or age <= limit:
         return found, False
     found.append(
-        f"stale, unproven: its newest reading is {humanize(age)} old, by the checker's clock, "
-        "so a cache or a stub may have answered"
+        f"stale, unproven: its newest reading is of {_when(at - age)}, so a cache or a stub may have "
+        "answered, or its clock is wrong"
     )
     return found, age > TOO_STALE * limit
 
@@ -33,8 +36,7 @@ def stale(component: Component, probe: ProbeSpec, at: float) -> str:
     if probe.stale_after is None or component.time is None:
         return ""
     limit = max(probe.stale_after, TOO_STALE * _slowness(component))
-    age = at - component.time
-    return f"stale: it was read {humanize(age)} ago" if age > limit else ""
+    return f"stale: it was last read at {_when(component.time)}" if at - component.time > limit else ""
 
 
 def _age(document: Document, at: float) -> float | None:
@@ -49,9 +51,7 @@ def _limit(document: Document, probe: ProbeSpec) -> float | None:
     """Return how old a document may be, in seconds; None where nobody knows."""
     if probe.stale_after is None and document.instance is None and not document.dialect:
         return None  # a stranger's `time` may mean anything
-    limit = STALE_AFTER if probe.stale_after is None else probe.stale_after
-    slow = min((_slowness(each) for each in document.components), default=0.0)
-    return max(limit, TOO_STALE * slow)
+    return STALE_AFTER if probe.stale_after is None else probe.stale_after
 
 
 def _slowness(component: Component) -> float:
@@ -60,3 +60,11 @@ def _slowness(component: Component) -> float:
     if isinstance(told, bool) or not isinstance(told, int | float):
         return 0.0
     return min(max(float(told), 0.0), 31_622_400.0)
+
+
+def _when(moment: float) -> str:
+    """Return a moment as people read it. Not how long ago it was: a reason is to stay the same."""
+    try:
+        return timestamp(moment)[:19].replace("T", " ") + " UTC"
+    except (ValueError, OverflowError, OSError):
+        return "long ago"

@@ -13,13 +13,14 @@ from typing import Any, NoReturn
 
 from healthkit.bounds import MAX_KEY, UnfitError, bounded, clean
 from healthkit.errors import WireError
-from healthkit.model import NO_DETAILS, Reading, Report, Result
+from healthkit.model import NO_DETAILS, Check, Reading, Report, Result
 from healthkit.status import Status
 
 MEDIA_TYPE = "application/health+json"
 MAX_BYTES = 2_000_000
 MAX_COMPONENTS = 1_000
 MAX_PROBLEMS = 20
+SLOW = 60.0  # seconds
 
 STATUSES = {
     "pass": Status.PASS, "ok": Status.PASS, "up": Status.PASS,
@@ -143,12 +144,19 @@ def _common(reading: Reading) -> dict[str, Any]:
         "dependsOn": list(check.depends_on),
         "description": check.description,
         "failAfter": check.fail_after if check.fail_after > 1 else None,
+        "freshFor": _slowness(check),
     }
     return {
         "critical": check.critical,
         "durationMs": round(reading.duration * 1000, 3),
         **{key: value for key, value in optional.items() if value},
     }
+
+
+def _slowness(check: Check) -> float | None:
+    """Return how long a reading is good for (seconds) where that is long: then an old one is no stale one."""
+    longest = max(check.fresh_for, check.every or 0.0)
+    return longest if longest > SLOW else None
 
 
 def parse(body: bytes) -> Document:
