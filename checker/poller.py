@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -32,6 +33,7 @@ REFERENCE_WITHIN = 5.0  # seconds that a reference is given to answer
 TICK = 0.005  # seconds: what is due within one is started together
 SHORT = 0.05  # seconds for which it is not worth while to listen for a wake-up
 PAUSED_WITHIN = 3.0  # seconds in which the store tells what is paused
+_FREE = nullcontext()
 
 
 @dataclass(slots=True, eq=False)
@@ -41,8 +43,10 @@ class _Endpoint:
     id: int
     spec: MonitorSpec
     due: float
+    phase: float  # of its slots, in [0, every)
     task: asyncio.Task[None] | None = None
     removed: bool = False
+    is_silent: bool = False  # whether it gave no answer when it was last asked
 
 
 @dataclass(slots=True)
@@ -95,6 +99,7 @@ class Poller:
         self._monotonic = monotonic
         self._share = share or Alone()  # which endpoints are this node's
         self._slots = asyncio.Semaphore(in_flight)
+        self._silent = asyncio.Semaphore(max(1, in_flight // 2))
         self._endpoints: dict[int, _Endpoint] = {}
         self._schedule = _Schedule()
         self._paused: set[int] = set()
@@ -188,7 +193,8 @@ class Poller:
                 continue
             self._remove(monitor_id)
             delay = 0.0 if monitor_id in self._resumed else _first_delay(spec)
-            added = self._endpoints[monitor_id] = _Endpoint(monitor_id, spec, now + delay)
+            added = _Endpoint(monitor_id, spec, now + delay, _fraction(spec) * spec.every)
+            self._endpoints[monitor_id] = added
             self._schedule.push(added)
         self._resumed.clear()
 
@@ -206,15 +212,14 @@ class Poller:
             if endpoint.task is None:
                 endpoint.task = asyncio.create_task(self._look(endpoint))
                 started.append(endpoint)
-            endpoint.due = next_slot(endpoint.spec, endpoint.due, now)
+            endpoint.due = _following(endpoint.spec.every, endpoint.phase, endpoint.due, now)
             self._schedule.push(endpoint)
         return started
 
     async def _look(self, endpoint: _Endpoint) -> None:
         pledge = self._share.pledge()
         try:
-            async with self._slots:
-                poll = await probe(self._http, endpoint.spec, clock=self._clock)
+            poll = await self._probe(endpoint)
             if pledge is None or not self._share.keeps(pledge):
                 return  # another node's meanwhile, or this one was asleep: what it saw is void
             poll = self._memory.recall(endpoint.id, endpoint.spec, poll)
@@ -226,6 +231,13 @@ class Poller:
             _log.exception("endpoint %r: the look failed unexpectedly", endpoint.spec.full_name)
         finally:
             endpoint.task = None
+
+    async def _probe(self, endpoint: _Endpoint) -> Poll:
+        """Ask, once there is a slot; those that gave no answer lately never take more than half of them."""
+        async with self._silent if endpoint.is_silent else _FREE, self._slots:
+            poll = await probe(self._http, endpoint.spec, clock=self._clock)
+        endpoint.is_silent = poll.cause is Cause.UNREACHABLE
+        return poll
 
     async def _answers(self, spec: MonitorSpec) -> bool:
         """Tell whether anything at all answers at a URL."""
@@ -261,8 +273,10 @@ def next_slot(spec: MonitorSpec, planned: float, now: float) -> float:
     The step from the first look, which comes early, into the phase is between half and one and a half of
     `every`. Slots that have passed are left out.
     """
-    every = spec.every
-    phase = _fraction(spec) * every
+    return _following(spec.every, _fraction(spec) * spec.every, planned, now)
+
+
+def _following(every: float, phase: float, planned: float, now: float) -> float:
     earliest = max(planned + every / 2, now)
     slots = math.floor((earliest - phase) / every) + 1
     return slots * every + phase

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from bench._polling.plan import Measured, Plan, files, peak_mb, urls
+from bench._polling.plan import Measured, Plan, files, peak_mb, percentile, urls
 from checker.http import Http, Request, Response
 from checker.model import Kind, MonitorSpec
 from checker.poller import FIRST_WITHIN, Poller, next_slot
@@ -68,8 +68,8 @@ async def measure(plan: Plan, store: Store) -> Measured:
         expected=plan.answering * took / plan.every,
         rows=after - before,
         cpu=cpu,
-        drift_p50=late[len(late) // 2],
-        drift_p99=late[len(late) * 99 // 100],
+        drift_p50=percentile(late, 50),
+        drift_p99=percentile(late, 99),
         peak_mb=peak_mb(),
     )
 

@@ -51,6 +51,11 @@ def urls(plan: Plan) -> list[str]:
     ]
 
 
+def percentile(ordered: list[float], share: int) -> float:
+    """Return what `share` percent of the sorted values do not exceed; NaN where there are none."""
+    return ordered[min(len(ordered) - 1, len(ordered) * share // 100)] if ordered else float("nan")
+
+
 def files() -> None:
     """Allow as many open files as the system does: a connection is one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

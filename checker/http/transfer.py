@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 import pycurl
 
@@ -38,6 +39,8 @@ class Transfer:
         self._received = 0
         self._truncated = False
         self._refused = ""
+        self._is_resolved = False
+        self._is_plain = False
         self.curl = curl = pycurl.Curl()
         for option, value in (
             (pycurl.NOSIGNAL, 1),
@@ -69,9 +72,16 @@ class Transfer:
         curl = self.curl
         curl.setopt(pycurl.URL, target.url)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, round(timeout * 1000)))
-        curl.setopt(pycurl.RESOLVE, [_resolved(target, addresses)] if addresses else [])
-        _set_method(curl, request.method, request.body)
-        curl.setopt(pycurl.HTTPHEADER, header_lines(request.headers, has_body=request.body is not None))
+        if addresses or self._is_resolved:
+            curl.setopt(pycurl.RESOLVE, [_resolved(target, addresses)] if addresses else [])
+            self._is_resolved = bool(addresses)
+        is_plain = request.method == "GET" and request.body is None
+        if not (is_plain and self._is_plain):  # what it was for the hop before serves a plain GET again
+            self._is_plain = False  # also if what follows raises
+            _set_method(curl, request.method, request.body)
+            self._is_plain = is_plain
+        lines = header_lines(tuple(request.headers.items()), has_body=request.body is not None)
+        curl.setopt(pycurl.HTTPHEADER, lines)
 
     def finish(self, dns: float) -> Response:
         """Return what the hop answered; `dns` is how long the name took, in seconds."""
@@ -165,11 +175,12 @@ class Transfer:
         return None
 
 
-def header_lines(headers: Mapping[str, str], *, has_body: bool) -> list[bytes]:
+@lru_cache(maxsize=2_000)
+def header_lines(headers: tuple[tuple[str, str], ...], *, has_body: bool) -> tuple[bytes, ...]:
     """Return the lines libcurl is given; raise `HttpError` for a header that could smuggle another."""
     lines = [b"Accept-Encoding: identity", b"Expect:"]
     names = set()
-    for name, value in headers.items():
+    for name, value in headers:
         lower = name.lower()
         names.add(lower)
         if not name or any(c in name for c in " :\r\n\0") or any(c in value for c in "\r\n\0"):
@@ -181,7 +192,7 @@ def header_lines(headers: Mapping[str, str], *, has_body: bool) -> list[bytes]:
             lines.append(f"{name}: {value}".encode() if value.strip() else f"{name};".encode())
     if has_body and "content-type" not in names:
         lines.append(b"Content-Type:")  # not libcurl's guess, application/x-www-form-urlencoded
-    return lines
+    return tuple(lines)
 
 
 def _resolved(target: Target, addresses: Sequence[str]) -> str:

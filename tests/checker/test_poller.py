@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -379,3 +379,26 @@ def test_what_was_paused_before_the_start_is_not_looked_at_once(database: Store)
             assert len(server.requests) == 1
 
     run(database, work)
+
+
+def test_more_silent_endpoints_than_slots_leave_half_of_the_slots_to_the_others(database: Store) -> None:
+    async def work(parts: Bench) -> None:
+        with HostileServer(hostile.hang) as hanging, RecordingServer() as server:
+            hang = [endpoint(f"hang-{n}", hanging.url, 0.2, timeout=0.5) for n in range(12)]
+            good = [endpoint(f"good-{n}", f"{server.url}/{n}", 0.2) for n in range(4)]
+            ids = await parts.watch(*hang, *good)
+            running = asyncio.create_task(parts.poller.run())
+            await until(lambda: len(parts.poller.latest) == len(ids), "each was looked at", timeout=30)
+            patient = {each.id: replace(each.spec, timeout=30.0) for each in parts.poller._endpoints.values()}
+            for number, spec in patient.items():  # from now on the silent ones hold their slots for long
+                parts.poller._endpoints[number].spec = spec
+            counts = [server.paths().count(f"/{n}") for n in range(4)]
+            await until(
+                lambda: all(server.paths().count(f"/{n}") > counts[n] + 5 for n in range(4)),
+                "the others are looked at",
+                timeout=30,
+            )
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    run(database, work, in_flight=6)
