@@ -298,9 +298,7 @@ class _Fold:
                             missing.setdefault(monitor_id, {})[key] = None
         for monitor_id in sorted(missing):
             endpoint = Monitor(monitor_id, self._spec(monitor_id))
-            for made in components.ensure(
-                self._conn, endpoint, list(missing[monitor_id]), self._now
-            ):
+            for made in components.ensure(self._conn, endpoint, list(missing[monitor_id]), self._now):
                 self._created[monitor_id, made.spec.name] = made
 
     def _ids(self, work: Sequence[Sequence[tuple[int, Observation]]]) -> set[int]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from checker.model import Kind, State
+from checker.store import codec
 from checker.store.bulk import among, ids, placeholder
 from checker.store.tables import outbox
 from checker.store.views import Delivery
@@ -77,6 +78,33 @@ def tally(conn: Connection) -> Tally:
     return Tally(counts, tuple(troubles))
 
 
+def standing(conn: Connection, state: State) -> set[int]:
+    """Return the ids of all monitors in a state, components too."""
+    found = conn.exec_driver_sql(f"SELECT monitor_id FROM monitor_state WHERE state = '{state}'")
+    return set(found.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a scrape tells of a monitor."""
+
+    id: int
+    state: str
+    latency: float | None
+
+
+def standings(conn: Connection) -> list[Standing]:
+    """Return how every monitor stands, components too, with nothing more read than that."""
+    place = codec.LATENCY
+    latency = (
+        f"json_extract(data, '$[{place}]')"
+        if conn.dialect.name == "sqlite"
+        else f"(data::json ->> {place})::double precision"
+    )
+    rows = conn.exec_driver_sql(f"SELECT monitor_id, state, {latency} FROM monitor_state")
+    return [Standing(*row) for row in rows]
+
+
 def page(
     conn: Connection,
     kind: Kind,
@@ -105,7 +133,8 @@ def owed(conn: Connection, limit: int) -> tuple[Delivery, ...]:
     names = tuple(Delivery.__dataclass_fields__)
     columns = [outbox.c[name] for name in names]
     open_ones = outbox.c.sent_at.is_(None) & outbox.c.gave_up_at.is_(None)
-    waiting = select(*columns).where(open_ones, outbox.c.attempts > 0).order_by(outbox.c.id).limit(limit)
+    waiting = select(*columns).where(open_ones, outbox.c.attempts > 0)
+    waiting = waiting.order_by(outbox.c.channel, outbox.c.id).limit(limit)
     newest = select(outbox.c.id).order_by(outbox.c.id.desc()).limit(LATELY).subquery()
     lost = (
         select(*columns)

@@ -78,6 +78,7 @@ _STATE_FIELDS = (
     "looks",
     "durations",
 )
+LATENCY = _STATE_FIELDS.index("latency")  # its place, for queries that want nothing else
 _OFTEN = _STATE_FIELDS.index("falls")  # the fields from here on are rarely anything
 _fields_of = operator.attrgetter(*_STATE_FIELDS)
 _LISTS = ("falls", "durations")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -13,8 +14,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from checker.record import Overloaded
-from checker.store import StoreUnavailable
-from checker.web import actions, announce, api, dashboard, metrics, v3
+from checker.store import StoreUnavailable, board
+from checker.store.views import channel_views
+from checker.web import actions, announce, api, dashboard, gather, metrics, v3
 from checker.web.access import may_see_pages
 from checker.web.context import Context
 from checker.web.headers import SafeHeaders
@@ -77,7 +79,7 @@ def pages(context: Context) -> FastAPI:
     @fastapi.get("/metrics", include_in_schema=False)
     async def figures(request: Request) -> Response:
         may_see_pages(context.config().server, request)
-        return Response(metrics.render(await context.overview()), media_type=metrics.MEDIA_TYPE)
+        return Response(await _scraped(context), media_type=metrics.MEDIA_TYPE)
 
     @fastapi.exception_handler(StoreUnavailable)
     async def unavailable(request: Request, error: StoreUnavailable) -> Response:
@@ -101,6 +103,17 @@ def pages(context: Context) -> FastAPI:
     mount_health(fastapi, context.health)
     _openapi(fastapi)
     return fastapi
+
+
+async def _scraped(context: Context) -> str:
+    channels = context.channels()
+    found = await context.store.read(
+        lambda conn: metrics.Scrape(
+            board.standings(conn), gather.open_count(conn), channel_views(conn, channels)
+        )
+    )
+    specs = context.monitors.specs
+    return await asyncio.to_thread(metrics.render, found, specs)
 
 
 def _first(error: RequestValidationError) -> str:

@@ -95,12 +95,16 @@ class Monitors(Answer):
     """Monitors, endpoints first, by name."""
 
     monitors: list[Monitor]
+    total: int = Field(description="how many there are on all pages")
+    next: int | None = Field(description="the `offset` of the next page; null on the last")
 
 
 class Components(Answer):
     """Components of all endpoints."""
 
     components: list[Component]
+    total: int
+    next: int | None
 
 
 class Change(Answer):
@@ -200,6 +204,37 @@ class Uptimes(Answer):
     """The uptime of every endpoint, component and heartbeat."""
 
     uptimes: list[Uptime]
+    total: int
+    next: int | None
+
+
+class Figures(Answer):
+    """A monitor since a moment; the percentiles (seconds) are 2 % off at most, null where nothing is known.
+
+    `count`, `failures` and percentiles are of looks or runs since `counted_since`, a full hour or UTC day.
+    """
+
+    label: str
+    since: float
+    uptime: float | None
+    up_seconds: float
+    down_seconds: float
+    uncounted_seconds: float
+    blind_seconds: float
+    falls: int
+    counted_since: float
+    count: int
+    failures: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class History(Answer):
+    """A monitor over a day, a week, 30, 90 and 365 days."""
+
+    name: str
+    spans: list[Figures]
 
 
 class Window(Answer):

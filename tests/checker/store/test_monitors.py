@@ -130,9 +130,7 @@ def test_a_monitor_that_comes_back_begins_anew_and_counts_its_pings_on(store: St
 def test_components_go_and_come_back_with_their_endpoint(store: Store) -> None:
     sync(store, SHOP)
     shop = live(store)["shop"]
-    made = store.write_now(
-        lambda conn: components.ensure(conn, shop, ["queue:depth", "db:write"], 1.0)
-    )
+    made = store.write_now(lambda conn: components.ensure(conn, shop, ["queue:depth", "db:write"], 1.0))
     again = store.write_now(lambda conn: components.ensure(conn, shop, ["db:write"], 2.0))
     assert {each.id for each in again} < {each.id for each in made}
     assert set(live(store)) == {"shop", "shop/queue:depth", "shop/db:write"}

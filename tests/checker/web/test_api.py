@@ -280,3 +280,45 @@ def test_every_refusal_of_the_api_is_json_with_an_error(site: Site) -> None:
     for path, status in (("/api/none", 404), ("/api/status", 405), ("/api/deliveries", 422)):
         options: Any = {"method": "POST"} if status == 405 else {"query": "limit=0"} if status == 422 else {}
         assert isinstance(site.json(path, status, **options)["error"], str)
+
+
+# Pages
+
+
+def test_long_lists_are_told_page_by_page(site: Site) -> None:
+    for n in range(5):
+        site.make(name=f"job {n}", slug=f"job-{n}")
+    told: list[str] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = site.json("/api/monitors", query=f"limit=3&offset={offset}")
+        told += [each["name"] for each in page["monitors"]]
+        offset = page["next"]
+        assert page["total"] == 7
+    assert told == ["shop", "Nightly invoices", *(f"job {n}" for n in range(5))]
+    poll(site, Verdict.PASS, a=Verdict.PASS, b=Verdict.FAIL, c=Verdict.PASS)
+    page = site.json("/api/components", query="limit=2&offset=2")
+    assert ([each["name"] for each in page["components"]], page["next"]) == (["c:status"], None)
+    page = site.json("/api/uptime", query="limit=4&offset=4")
+    assert (len(page["uptimes"]), page["total"], page["next"]) == (4, 10, 8)
+    assert site.json("/api/monitors", query="state=down&limit=1")["monitors"] == []
+
+
+def test_incidents_go_on_before_the_last_one_told(site: Site) -> None:
+    first, second = open_incident(site, resolved_at=NOW), open_incident(site)
+    assert [each["id"] for each in site.json("/api/incidents", query="limit=1")["incidents"]] == [second]
+    older = site.json("/api/incidents", query=f"before={second}")["incidents"]
+    assert [each["id"] for each in older] == [first]
+
+
+def test_a_monitor_is_told_in_numbers(tmp_path: Path, store: Store) -> None:
+    site = Site(tmp_path, store=store)
+    for latency in (0.1, 0.2, 0.4):
+        site.record((site.id("shop"), Poll(Verdict.PASS, site.now, latency=latency)))
+    site.now += 300
+    found = site.json("/api/monitors/shop/history")
+    assert [each["label"] for each in found["spans"]] == ["24 h", "7 d", "30 d", "90 d", "1 y"]
+    for each in found["spans"]:
+        assert (each["uptime"], each["up_seconds"], each["count"], each["failures"]) == (1.0, 300.0, 3, 0)
+        assert (each["p50"], each["p99"]) == (pytest.approx(0.2, rel=0.02), pytest.approx(0.4, rel=0.02))
+    site.json("/api/monitors/none/history", 404)
