@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 from checker.http import Http
+from checker.kept import Kept
 from checker.memory import Memory
 from checker.model import Cause, Kind, MonitorSpec, Poll
 from checker.probe import probe
@@ -47,6 +48,7 @@ class _Endpoint:
     task: asyncio.Task[None] | None = None
     removed: bool = False
     is_silent: bool = False  # whether it gave no answer when it was last asked
+    kept: Kept = field(default_factory=Kept)
 
 
 @dataclass(slots=True)
@@ -235,7 +237,7 @@ class Poller:
     async def _probe(self, endpoint: _Endpoint) -> Poll:
         """Ask, once there is a slot; those that gave no answer lately never take more than half of them."""
         async with self._silent if endpoint.is_silent else _FREE, self._slots:
-            poll = await probe(self._http, endpoint.spec, clock=self._clock)
+            poll = await probe(self._http, endpoint.spec, clock=self._clock, kept=endpoint.kept)
         endpoint.is_silent = poll.cause is Cause.UNREACHABLE
         return poll
 

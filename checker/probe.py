@@ -7,6 +7,7 @@ from secrets import token_urlsafe
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from checker.http import Http, HttpError, Request
+from checker.kept import Kept
 from checker.looks import look
 from checker.model import MonitorSpec, Poll
 from checker.reading import no_answer, read
@@ -14,6 +15,7 @@ from healthkit.wire import MAX_BYTES
 
 ACCEPT = "application/health+json, application/json;q=0.9, */*;q=0.1"
 MAX_REDIRECTS = 5
+_SAFE = ("GET", "HEAD")
 
 
 async def probe(
@@ -22,11 +24,13 @@ async def probe(
     *,
     clock: Callable[[], float],
     nonce: Callable[[], str] = token_urlsafe,
+    kept: Kept | None = None,
 ) -> Poll:
     """Look at an endpoint once and return what was seen; an endpoint that does not answer is a `Poll` too.
 
     Where the endpoint is to prove that it answers now, a `nonce` is sent as `?nonce=` and must come back in
-    the document; only where it is asked for, since a stranger's query is not ours to add to.
+    the document; only where it is asked for, since a stranger's query is not ours to add to. With `kept`,
+    what the endpoint answered last need not be sent again.
     """
     if spec.url[:4].lower() != "http":
         try:
@@ -34,10 +38,13 @@ async def probe(
         except HttpError as error:
             return no_answer(error, clock())
     sent = nonce() if spec.probe.prove else None
+    if sent is not None or spec.probe.method not in _SAFE:
+        kept = None
+    headers = _headers(spec)
     request = Request(
         spec.url if sent is None else with_nonce(spec.url, sent),
         method=spec.probe.method,
-        headers=_headers(spec),
+        headers=kept.condition(headers, clock()) if kept is not None else headers,
         body=spec.probe.body.encode() if spec.probe.body else None,
         timeout=spec.timeout,
         max_bytes=MAX_BYTES,
@@ -48,7 +55,12 @@ async def probe(
         response = await http.request(request)
     except HttpError as error:
         return no_answer(error, clock())
-    return read(response, clock(), spec.probe, nonce=sent)
+    if kept is None:
+        return read(response, clock(), spec.probe, nonce=sent)
+    response = kept.recall(response)
+    poll = read(response, clock(), spec.probe)
+    kept.keep(response, poll, poll.at)
+    return poll
 
 
 def with_nonce(url: str, nonce: str) -> str:

@@ -34,7 +34,7 @@ CHECKER_FLOORS: list[set[str]] = [
     {"http", "moments", "probe_spec", "schedule", "slugs", "supervisor", "toml_lines", "log", "config_text"},
     {"model", "maintenance", "config_section", "proof"},
     {"rules", "components", "crowd", "conditions", "documents", "routes", "config_values"},
-    {"reading", "looks", "memory"},
+    {"reading", "looks", "memory", "kept"},
     {"config_components"},
     {"config_endpoint", "config_heartbeat", "config_alerting", "config_files"},
     {"state", "incidents", "channels", "probe", "config_checks", "sight"},
