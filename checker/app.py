@@ -210,6 +210,7 @@ class Checker:
 
     def _start_loops(self) -> None:
         loops = {
+            "registry": self.registry.run,
             "poller": self.poller.run,
             "watcher": self.watcher.run,
             "assembler": self.assembler.run,

@@ -100,7 +100,7 @@ class Retention:
 
     async def _pings(self, now: float, pause: float) -> int:
         keep = self._keep
-        ids = [each for each, _ in self._registry.heartbeats()]
+        ids = self._registry.heartbeat_ids()
         count = 0
         for index in range(0, len(ids), MONITORS):
             part = ids[index : index + MONITORS]

@@ -147,7 +147,7 @@ class Watcher:
     async def _tell_blind(self, start: float, end: float) -> None:
         _log.warning("could not see for %.1f s; deadlines move by as much", end - start)
         await self._store.write(lambda conn: blind.put(conn, self._node, start, end))
-        ids = [each for each, _ in self._registry.heartbeats()]
+        ids = self._registry.heartbeat_ids()
         for index in range(0, len(ids), BATCH):
             part = ids[index : index + BATCH]
             # Interrupted by a store that went away again, the next try tells each only what it does not know.

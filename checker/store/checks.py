@@ -35,7 +35,9 @@ def alone(conn: Connection) -> None:
 
 def namesakes(conn: Connection, name: str | None, slug: str | None) -> list[Monitor]:
     """Return the live heartbeats called `name` (or `name (2)`...), with `slug`, oldest first."""
-    query = select(monitor).where(monitor.c.kind == "heartbeat", monitor.c.removed_at.is_(None))
+    query = select(monitor).where(
+        monitor.c.kind == "heartbeat", monitor.c.parent_id.is_(None), monitor.c.removed_at.is_(None)
+    )
     if name is not None:
         query = query.where(monitor.c.name.in_(list(_names(name))))
     if slug is not None:

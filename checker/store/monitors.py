@@ -1,9 +1,9 @@
-"""Monitors as rows: what the configuration says, what was found, what was made by a ping."""
+"""The monitors there are: what the configuration says, what was found, what was made by a ping."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,19 +15,26 @@ from checker.schedule import Every
 from checker.state import initial, respecified
 from checker.store import codec, door, news
 from checker.store.bulk import among, ids, placeholder
+from checker.store.monitor_rows import Monitor, insert, insert_all, load, monitor_of
 from checker.store.tables import monitor
 
+__all__ = [
+    "DAY",
+    "HOUR",
+    "Monitor",
+    "Synced",
+    "auto_spec",
+    "create_heartbeat",
+    "enter",
+    "insert",
+    "load",
+    "monitor_of",
+    "remove",
+    "sync",
+]
+
 DAY, HOUR = 86_400.0, 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Monitor:
-    """A monitor's row: its id, its specification, and whether it is gone from the configuration."""
-
-    id: int
-    spec: MonitorSpec
-    parent_id: int | None = None
-    removed_at: float | None = None
+CHUNK = 500  # ids in one list of a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +73,6 @@ def auto_spec(slug: str) -> MonitorSpec:
     )
 
 
-def load(conn: Connection, only: Iterable[int] | None = None, *, removed: bool = False) -> list[Monitor]:
-    """Return the monitors (or `only` those ids), endpoints before components; removed ones when asked for."""
-    query = select(monitor).order_by(monitor.c.parent_id.is_not(None), monitor.c.id)
-    if not removed:
-        query = query.where(monitor.c.removed_at.is_(None))
-    if only is not None:
-        wanted = sorted(only)
-        family = select(monitor.c.parent_id).where(monitor.c.id.in_(wanted), monitor.c.parent_id.is_not(None))
-        query = query.where(monitor.c.id.in_(wanted) | monitor.c.id.in_(family))
-    found: dict[int, Monitor] = {}
-    for row in conn.execute(query):
-        found[row.id] = _monitor(row, found)
-    return [each for each in found.values() if only is None or each.id in set(only)]
-
-
 def sync(conn: Connection, specs: Sequence[MonitorSpec], now: float) -> Synced:
     """Make the rows say what the configuration says.
 
@@ -91,16 +83,15 @@ def sync(conn: Connection, specs: Sequence[MonitorSpec], now: float) -> Synced:
     """
     names = {(str(spec.kind), spec.name): spec for spec in specs}
     _free_tokens(conn, specs)
-    rows = {
-        (row.kind, row.name): row
-        for row in conn.execute(select(monitor).where(monitor.c.parent_id.is_(None)).with_for_update())
-    }
-    removed = remove(conn, [row for key, row in rows.items() if _is_to_go(row, key in names, specs)], now)
-    told: dict[str, list[str]] = {"added": [], "changed": [], "revived": []}
-    for key, spec in names.items():
-        what = _put(conn, rows.get(key), spec, now)
-        if what:
-            told[what].append(spec.full_name)
+    rows = {(row.kind, row.name): row for row in _concerned(conn, specs)}
+    slugs = {spec.slug for spec in specs if spec.kind is Kind.HEARTBEAT}
+    removed = remove(conn, [row for key, row in rows.items() if _is_to_go(row, key in names, slugs)], now)
+    new = [_with_token(spec) for key, spec in names.items() if key not in rows]
+    insert_all(conn, new, now)
+    told: dict[str, list[str]] = {"added": [spec.name for spec in new], "changed": [], "revived": []}
+    for key, row in rows.items():
+        if key in names and (what := _put(conn, row, names[key], now)):
+            told[what].append(row.name)
     if removed or any(told.values()):
         news.changed(conn, [news.EVERYTHING])
     return Synced(removed=removed, **{what: tuple(each) for what, each in told.items()})
@@ -113,7 +104,10 @@ def create_heartbeat(conn: Connection, slug: str, now: float) -> tuple[Monitor, 
         spec = replace(auto_spec(slug), token=str(uuid.uuid4()))
         gone = conn.execute(
             select(monitor).where(
-                monitor.c.kind == "heartbeat", monitor.c.name == slug, monitor.c.removed_at.is_not(None)
+                monitor.c.kind == "heartbeat",
+                monitor.c.name == slug,
+                monitor.c.parent_id.is_(None),
+                monitor.c.removed_at.is_not(None),
             )
         ).first()
         if gone is not None:
@@ -130,25 +124,50 @@ def create_heartbeat(conn: Connection, slug: str, now: float) -> tuple[Monitor, 
     return present, False
 
 
-def monitor_of(row: Any) -> Monitor:
-    """Return the endpoint or heartbeat that a row of the `monitor` table holds."""
-    return _monitor(row, {})
-
-
-def _monitor(row: Any, parents: Mapping[int, Monitor]) -> Monitor:
-    if row.parent_id is not None and row.parent_id in parents:
-        spec = component_spec(parents[row.parent_id].spec, row.name, row.spec)
-    else:
-        spec = codec.spec_of(
-            row.spec,
-            kind=row.kind,
-            name=row.name,
-            slug=row.slug,
-            token=row.token,
-            parent="",
-            source=row.source,
+def remove(
+    conn: Connection, rows: Sequence[Any], now: float, reason: str = "removed from the configuration"
+) -> tuple[str, ...]:
+    """Mark monitors and their components as gone; pause them, so that their incidents let go of them."""
+    if not rows:
+        return ()
+    top = [row.id for row in rows]
+    family = [
+        found[0]
+        for found in conn.exec_driver_sql(
+            f"SELECT id FROM monitor WHERE removed_at IS NULL AND {among(conn, 'parent_id')}", ids(conn, top)
         )
-    return Monitor(row.id, spec, row.parent_id, row.removed_at)
+    ]
+    gone = [*top, *family]
+    mark = placeholder(conn)
+    conn.exec_driver_sql(
+        f"UPDATE monitor SET removed_at = {mark} WHERE {among(conn, 'id')}",
+        (now, *ids(conn, gone)),
+    )
+    states = door.load_states(conn, gone, lock=True)
+    changes = [
+        Change(
+            at=now,
+            old=each.state,
+            new=State.PAUSED,
+            cause=Cause.OPERATOR,
+            reason=reason,
+            monitor_id=monitor_id,
+        )
+        for monitor_id, each in states.items()
+        if each.state is not State.PAUSED
+    ]
+    door.insert_changes(conn, [door.change_row(each) for each in changes])
+    door.save_states(conn, {monitor_id: _resting(each, reason, now) for monitor_id, each in states.items()})
+    return tuple(row.name for row in rows)
+
+
+def _live_slug(conn: Connection, slug: str) -> Monitor | None:
+    row = conn.execute(
+        select(monitor).where(
+            monitor.c.kind == "heartbeat", monitor.c.slug == slug, monitor.c.removed_at.is_(None)
+        )
+    ).first()
+    return None if row is None else monitor_of(row)
 
 
 def _free_tokens(conn: Connection, specs: Sequence[MonitorSpec]) -> None:
@@ -156,8 +175,8 @@ def _free_tokens(conn: Connection, specs: Sequence[MonitorSpec]) -> None:
     wanted = {spec.token: spec.name for spec in specs if spec.token}
     if not wanted:
         return
-    held = conn.execute(
-        select(monitor.c.id, monitor.c.name, monitor.c.token).where(monitor.c.token.in_(wanted))
+    held = conn.exec_driver_sql(
+        f"SELECT id, name, token FROM monitor WHERE {among(conn, 'token')}", ids(conn, wanted)
     )
     for row in held.all():
         if wanted[row.token] != row.name:
@@ -165,22 +184,37 @@ def _free_tokens(conn: Connection, specs: Sequence[MonitorSpec]) -> None:
             conn.execute(monitor.update().where(monitor.c.id == row.id).values(token=fresh))
 
 
-def _is_to_go(row: Any, named: bool, specs: Sequence[MonitorSpec]) -> bool:
+def _concerned(conn: Connection, specs: Sequence[MonitorSpec]) -> Sequence[Any]:
+    """Return the rows that the file made, or names, or wants the slug of: few, though there be a million."""
+    found = conn.exec_driver_sql(
+        "SELECT id FROM monitor WHERE source = 'file' AND parent_id IS NULL AND removed_at IS NULL"
+        f" UNION SELECT id FROM monitor WHERE parent_id IS NULL AND {among(conn, 'name')}"
+        " AND kind IN ('endpoint', 'heartbeat')"
+        f" UNION SELECT id FROM monitor WHERE kind = 'heartbeat' AND {among(conn, 'slug')}",
+        (*ids(conn, {spec.name for spec in specs}), *ids(conn, {spec.slug for spec in specs if spec.slug})),
+    )
+    return _locked(conn, found.scalars())
+
+
+def _locked(conn: Connection, monitor_ids: Iterable[int]) -> list[Any]:
+    """Return rows by their ids, in order, held until the commit."""
+    wanted = sorted(monitor_ids)
+    rows: list[Any] = []
+    for start in range(0, len(wanted), CHUNK):
+        part = monitor.c.id.in_(wanted[start : start + CHUNK])
+        rows += conn.execute(select(monitor).where(part).order_by(monitor.c.id).with_for_update()).all()
+    return rows
+
+
+def _is_to_go(row: Any, named: bool, slugs: Collection[str]) -> bool:
     """Tell whether a live row goes: no longer in the file, or in the way of a slug that the file wants."""
     if named or row.removed_at is not None:
         return False
-    if row.source == "file":
-        return True
-    return row.kind == "heartbeat" and any(
-        spec.slug == row.slug for spec in specs if spec.kind is Kind.HEARTBEAT
-    )
+    return row.source == "file" or (row.kind == "heartbeat" and row.slug in slugs)
 
 
 def _put(conn: Connection, row: Any, spec: MonitorSpec, now: float) -> str:
     """Make one row say what `spec` says; return what was done ("" where nothing had to be)."""
-    if row is None:
-        insert(conn, spec if spec.token or spec.kind is not Kind.HEARTBEAT else _with_token(spec), None, now)
-        return "added"
     token = spec.token or row.token or (str(uuid.uuid4()) if spec.kind is Kind.HEARTBEAT else None)
     values = {"slug": spec.slug, "token": token, "source": spec.source, "spec": codec.spec_to(spec)}
     before = {"slug": row.slug, "token": row.token, "source": row.source, "spec": row.spec}
@@ -213,75 +247,10 @@ def _sorted(data: Mapping[str, Any]) -> str:
 
 
 def _with_token(spec: MonitorSpec) -> MonitorSpec:
+    """Return a heartbeat with a token of its own, where the file gives it none."""
+    if spec.token or spec.kind is not Kind.HEARTBEAT:
+        return spec
     return replace(spec, token=str(uuid.uuid4()))
-
-
-def insert(conn: Connection, spec: MonitorSpec, parent_id: int | None, now: float) -> int | None:
-    """Insert a monitor in its initial state; return its id, or None where it (or its slug) is there."""
-    columns = ("kind", "name", "parent_id", "slug", "token", "source", "spec", "created_at")
-    marks = ", ".join([placeholder(conn)] * len(columns))
-    made = conn.exec_driver_sql(
-        f"INSERT INTO monitor ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING id",
-        (
-            str(spec.kind),
-            spec.name,
-            parent_id,
-            spec.slug,
-            spec.token or None,
-            spec.source,
-            codec.dumps({} if parent_id else codec.spec_to(spec)),
-            now,
-        ),
-    ).scalar()
-    if made is None:
-        return None
-    door.save_states(conn, {made: initial(spec, now)})
-    return int(made)
-
-
-def _live_slug(conn: Connection, slug: str) -> Monitor | None:
-    row = conn.execute(
-        select(monitor).where(
-            monitor.c.kind == "heartbeat", monitor.c.slug == slug, monitor.c.removed_at.is_(None)
-        )
-    ).first()
-    return None if row is None else _monitor(row, {})
-
-
-def remove(
-    conn: Connection, rows: Sequence[Any], now: float, reason: str = "removed from the configuration"
-) -> tuple[str, ...]:
-    """Mark monitors and their components as gone; pause them, so that their incidents let go of them."""
-    if not rows:
-        return ()
-    top = [row.id for row in rows]
-    family = [
-        found[0]
-        for found in conn.exec_driver_sql(
-            f"SELECT id FROM monitor WHERE removed_at IS NULL AND {among(conn, 'parent_id')}", ids(conn, top)
-        )
-    ]
-    gone = [*top, *family]
-    mark = placeholder(conn)
-    conn.exec_driver_sql(
-        f"UPDATE monitor SET removed_at = {mark} WHERE {among(conn, 'id')}", (now, *ids(conn, gone))
-    )
-    states = door.load_states(conn, gone, lock=True)
-    changes = [
-        Change(
-            at=now,
-            old=each.state,
-            new=State.PAUSED,
-            cause=Cause.OPERATOR,
-            reason=reason,
-            monitor_id=monitor_id,
-        )
-        for monitor_id, each in states.items()
-        if each.state is not State.PAUSED
-    ]
-    door.insert_changes(conn, [door.change_row(each) for each in changes])
-    door.save_states(conn, {monitor_id: _resting(each, reason, now) for monitor_id, each in states.items()})
-    return tuple(row.name for row in rows)
 
 
 def _resting(state: MonitorState, reason: str, now: float) -> MonitorState:

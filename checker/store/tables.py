@@ -74,6 +74,10 @@ Index(
     postgresql_where=_live_heartbeat,
 )
 
+Index("ix_monitor_slug", monitor.c.slug)
+_from_file = (monitor.c.source == "file") & monitor.c.parent_id.is_(None)
+Index("ix_monitor_file", monitor.c.id, sqlite_where=_from_file, postgresql_where=_from_file)
+
 state = Table(
     "monitor_state",
     metadata,

@@ -279,7 +279,7 @@ class Api:
     async def badges(self, request: Request) -> Response:
         """Where the badges of all checks, and of each tag, are."""
         await self._reading(request)
-        tags = {tag for _, spec in self._context.monitors.heartbeats() for tag in spec.tags}
+        tags = self._context.monitors.heartbeat_tags()
         return JSONResponse(badges_json(tags, self._context.public_url))
 
     async def status(self, _request: Request) -> Response:

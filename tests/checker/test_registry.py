@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import cast
 
+import pytest
+
 from checker.model import Poll, Verdict
 from checker.registry import Registry, unique_key
 from checker.store import Store, monitors
@@ -106,3 +108,72 @@ def test_a_changed_heartbeat_is_never_unknown_by_its_id() -> None:
         == registry.by_slug("new")
         == registry.by_unique_key(unique_key("token-1"))
     )
+
+
+def test_what_changed_lies_over_what_was_read_at_the_start(store: Store) -> None:
+    house = House(store, *(heartbeat(f"job {number}", slug=f"job-{number}") for number in (1, 2, 3)))
+    registry = house.registry
+    first, second = house.id("job 1"), house.id("job 2")
+    old = registry.by_id(first)
+    assert old is not None
+    registry.put(Monitor(first, replace(old, name="renamed", slug="job-3", token="another")))
+    registry.discard(second)
+    assert (registry.full_name("job 1"), registry.by_slug("job-1"), registry.by_token(old.token)) == (
+        None,
+    ) * 3
+    assert (registry.by_slug("job-3"), registry.is_ambiguous("job-3")) == (None, True)
+    assert registry.full_name("renamed") == first
+    assert registry.by_id(second) is None
+    assert sorted(registry.specs) == sorted(registry.heartbeat_ids()) == [first, house.id("job 3")]
+    assert len(registry.specs) == 2
+    assert registry.related([first, second]) == {first}
+
+
+def test_texts_that_look_like_the_separator_of_records_come_back_as_they_were(store: Store) -> None:
+    specs = [
+        heartbeat("naïve ☃", slug="naive"),
+        heartbeat("x" * 500, slug="x"),
+        heartbeat("tagged", slug="", tags=("a", "b")),
+        heartbeat("\x01", slug="one"),
+    ]
+    house = House(store, *specs)
+    for spec in specs:
+        found = house.registry.by_id(house.id(spec.name))
+        assert found is not None
+        assert replace(found, token="") == spec
+    assert house.registry.heartbeat_tags() == {"a", "b"}
+
+
+def test_a_monitor_made_while_all_is_read_anew_is_never_lost(store: Store) -> None:
+    house = House(store, *(heartbeat(f"job-{number}") for number in range(20)))
+
+    async def main() -> None:
+        reading = asyncio.create_task(house.registry.reload())
+        made = [(await house.registry.create_heartbeat(f"new-{number}", NOW))[0] for number in range(20)]
+        house.registry.discard(made[0])
+        await reading
+        assert house.registry.by_slug("new-0") is None
+        assert all(house.registry.by_slug(f"new-{number}") for number in range(1, 20))
+        assert len(house.registry.specs) == 39
+
+    asyncio.run(main())
+
+
+def test_very_many_that_were_made_since_are_packed_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checker.registry.registry.CROWDED", 3)
+    house = House(store, heartbeat("a"))
+
+    async def main() -> None:
+        for number in range(5):
+            await house.registry.create_heartbeat(f"new-{number}", NOW)
+        assert house.registry.is_crowded()
+        await house.registry.reload()
+        assert not house.registry.is_crowded()
+
+    asyncio.run(main())
+    found = house.registry.by_slug("new-4")
+    assert found is not None
+    assert found[1].source == "auto"
+    assert len(house.registry.specs) == 6
