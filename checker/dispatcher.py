@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,14 +18,13 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from checker.channels import ChannelError
+from checker.channels import ChannelError, Pace
 from checker.model import Event, Incident, Notification
 from checker.store import Store, StoreUnavailable, outbox
 from checker.store.outbox import ChannelState, Claimed
 
 _log = logging.getLogger(__name__)
 
-IN_FLIGHT = 8  # sends at once on one channel; one while it is broken
 SEND_LIMIT = 60.0  # seconds a channel may take, retries of its own included
 LEASE = 90.0  # seconds a claim holds: longer than any send
 LOOK = 0.5  # seconds between two looks for rows whose time has come
@@ -36,6 +36,10 @@ REFUSALS = 5  # a row refused so often, while others got through, is itself the 
 
 class Channel(Protocol):
     """The part of `checker.channels.Channel` that is needed here."""
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it may be used; one send at a time while it is broken."""
 
     async def send(self, notification: Notification, *, dedup: str) -> None:
         """Tell; raises `ChannelError`."""
@@ -75,6 +79,7 @@ class Dispatcher:
         self._resume: dict[str, float] = {}  # channels that asked for a pause, and until when
         self._states: dict[str, ChannelState] = {}
         self._expired: float | None = None
+        self._paces: dict[str, float] = {}  # until when each channel's pace is used up
 
     async def run(self) -> None:
         """Send whatever is owed, for ever; rows of an earlier life of this node are sent at once."""
@@ -128,6 +133,7 @@ class Dispatcher:
             self._flying.pop(outcome.row.id, None)
         for row in claimed:
             self._flying[row.id] = row
+            self._use(row.channel, now)
             task = asyncio.create_task(self._send(row), name=f"send-{row.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -138,20 +144,31 @@ class Dispatcher:
         settled = {outcome.row.id for outcome in landed}
         flying = [row.channel for row in self._flying.values() if row.id not in settled]
         free: dict[str, int] = {}
-        for name in self._channels():
+        for name, channel in self._channels().items():
             broken = self._states.get(name, ChannelState()).broken_since is not None
-            room = (1 if broken else IN_FLIGHT) - flying.count(name)
+            room = (1 if broken else channel.pace.at_once) - flying.count(name)
+            if channel.pace.every:
+                room = min(room, self._room(name, channel.pace, now))
             if room > 0 and self._resume.get(name, 0.0) <= now:
                 free[name] = room
         return free
+
+    def _room(self, name: str, pace: Pace, now: float) -> int:
+        """Return how many sends the channel's pace has left: what is not used is saved, up to a burst."""
+        ahead = max(0.0, self._paces.get(name, 0.0) - now)
+        return max(0, math.floor(pace.burst - ahead / pace.every + 1e-9))
+
+    def _use(self, name: str, now: float) -> None:
+        channel = self._channels().get(name)
+        if channel is not None and channel.pace.every:
+            self._paces[name] = max(now, self._paces.get(name, 0.0)) + channel.pace.every
 
     def _transact(
         self, conn: Connection, landed: list[_Outcome], free: Mapping[str, int], now: float
     ) -> list[Claimed]:
         if landed or self._expired is None:
             self._states = outbox.channel_states(conn)
-        for outcome in landed:
-            self._settle(conn, outcome, now)
+        self._settle_all(conn, landed, now)
         if self._expired is None or now - self._expired > SEND_LIMIT:
             self._expire(conn, now)
         claimed: list[Claimed] = []
@@ -187,6 +204,21 @@ class Dispatcher:
         self._landed.append(_Outcome(row, error))
         self._put.set()
 
+    def _settle_all(self, conn: Connection, landed: list[_Outcome], now: float) -> None:
+        """Write down how sends ended: at once where a channel delivered all, else in order."""
+        failing = {outcome.row.channel for outcome in landed if outcome.error is not None}
+        sent = [outcome.row for outcome in landed if outcome.row.channel not in failing]
+        if sent:
+            mine = outbox.mark_all_sent(conn, sent, now)
+            for row in sent:
+                if row.id not in mine:
+                    _warn_fenced(row)
+            for name in dict.fromkeys(row.channel for row in sent):
+                self._worked(conn, name, now)
+        for outcome in landed:
+            if outcome.row.channel in failing:
+                self._settle(conn, outcome, now)
+
     def _settle(self, conn: Connection, outcome: _Outcome, now: float) -> None:
         row, error = outcome.row, outcome.error
         if error is None:
@@ -195,7 +227,7 @@ class Dispatcher:
         else:
             fenced = not self._failed(conn, row, error, now)
         if fenced:
-            _log.warning("notification %d: another node has claimed it meanwhile", row.id)
+            _warn_fenced(row)
 
     def _worked(self, conn: Connection, name: str, now: float) -> None:
         broken_since = self._states.get(name, ChannelState()).broken_since
@@ -253,3 +285,7 @@ class Dispatcher:
         )
         event = Event.OPENED if reason else Event.RESOLVED
         outbox.put(conn, Notification(event, incident, now), others, now)
+
+
+def _warn_fenced(row: Claimed) -> None:
+    _log.warning("notification %d: another node has claimed it meanwhile", row.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from checker.channels.apprise import Apprise
-from checker.channels.base import Channel, ChannelError, Clock
+from checker.channels.base import Channel, ChannelError, Clock, Pace
 from checker.channels.discord import Discord
 from checker.channels.email import Email
 from checker.channels.ntfy import Ntfy
@@ -19,7 +19,7 @@ from checker.http import Http
 from checker.model import ChannelSpec
 from healthkit.errors import ConfigurationError
 
-__all__ = ["KINDS", "Channel", "ChannelError", "build"]
+__all__ = ["KINDS", "Channel", "ChannelError", "Pace", "build"]
 
 KINDS: dict[str, type[Channel]] = {
     "webhook": Webhook,

@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 from checker.channels import _threads
-from checker.channels.base import Channel, ChannelError, Clock
+from checker.channels.base import Channel, ChannelError, Clock, Pace
 from checker.channels.story import Tone, tell
 from checker.http import Http
 from checker.model import ChannelSpec, Event, Notification
@@ -20,6 +20,7 @@ _MENTION = re.compile(r"@(?=everyone|here|channel)|<(?=[!@#&])", re.IGNORECASE)
 class Apprise(Channel):
     """Sends to one Apprise URL, or a list of them."""
 
+    pace = Pace(at_once=4)
     required = frozenset({"url"})
     optional = frozenset({"timeout"})
 

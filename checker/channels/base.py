@@ -10,6 +10,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
@@ -45,9 +46,19 @@ class ChannelError(Exception):
         self.retry_after = retry_after
 
 
-class Channel(ABC):
-    """Somewhere to tell. `required` and `optional` name the settings of its kind."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a far side may be told: `at_once` in flight; after a `burst`, one each `every` seconds."""
 
+    at_once: int = 32
+    every: float = 0.0
+    burst: int = 1
+
+
+class Channel(ABC):
+    """Somewhere to tell. `required` and `optional` name the settings of its kind, `pace` its far side's."""
+
+    pace: ClassVar[Pace] = Pace()
     required: ClassVar[frozenset[str]] = frozenset()
     optional: ClassVar[frozenset[str]] = frozenset()
 

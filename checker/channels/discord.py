@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from checker.channels._words import clip
-from checker.channels.base import ChannelError, HttpChannel, answer_json, encode
+from checker.channels.base import ChannelError, HttpChannel, Pace, answer_json, encode
 from checker.channels.story import Tone, tell
 from checker.model import Event, Notification
 from healthkit.wire import timestamp
@@ -22,6 +22,8 @@ _MARKUP = re.compile(r"([\\*_~`|<>#\[\]()@:-])")
 
 class Discord(HttpChannel):
     """Posts to a Discord webhook; `wait=true` makes Discord name the message, so that it can be edited."""
+
+    pace = Pace(at_once=4, every=2.0, burst=5)  # five in two seconds, thirty in a minute
 
     def payload(self, notification: Notification) -> Mapping[str, Any]:
         story = tell(notification)

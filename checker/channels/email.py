@@ -15,7 +15,7 @@ from pathlib import Path
 import jinja2
 
 from checker.channels import _smtp, _threads
-from checker.channels.base import Channel, Clock
+from checker.channels.base import Channel, Clock, Pace
 from checker.channels.story import Story, tell
 from checker.http import Http
 from checker.model import ChannelSpec, Event, Notification
@@ -38,6 +38,7 @@ class Email(Channel):
     trusted certificates where the system's are not meant.
     """
 
+    pace = Pace(at_once=4)
     required = frozenset({"host", "from", "to"})
     optional = frozenset({"port", "security", "username", "password", "ca_file", "timeout", "allow_private"})
 

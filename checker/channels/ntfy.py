@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checker.channels._words import clip
-from checker.channels.base import Clock, HttpChannel
+from checker.channels.base import Clock, HttpChannel, Pace
 from checker.channels.story import Tone, tell
 from checker.http import Http
 from checker.model import ChannelSpec, Notification
@@ -28,6 +28,7 @@ _TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")
 class Ntfy(HttpChannel):
     """Publishes to a topic. `url` is the server; `token`, or `username` and `password`, where wanted."""
 
+    pace = Pace(at_once=8, every=5.0, burst=60)  # as the public server counts
     required = frozenset({"topic"})
     optional = frozenset({*HttpChannel.optional, "url", "token", "username", "password"})
     default_url = "https://ntfy.sh"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checker.channels._words import line
-from checker.channels.base import Clock, HttpChannel
+from checker.channels.base import Clock, HttpChannel, Pace
 from checker.channels.story import Tone, tell
 from checker.http import Http
 from checker.model import ChannelSpec, Event, Notification
@@ -22,6 +22,7 @@ ACTIONS = {Event.RESOLVED: "resolve", Event.ACKNOWLEDGED: "acknowledge"}
 class PagerDuty(HttpChannel):
     """Triggers, acknowledges and resolves. `url` is PagerDuty's own; the EU has another."""
 
+    pace = Pace(at_once=8, every=0.5, burst=20)  # 120 events a minute
     required = frozenset({"routing_key"})
     optional = frozenset({*HttpChannel.optional, "url"})
     default_url = "https://events.pagerduty.com/v2/enqueue"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checker.channels._words import clip
-from checker.channels.base import ChannelError, Clock, HttpChannel, answer_json, encode, retry_after
+from checker.channels.base import ChannelError, Clock, HttpChannel, Pace, answer_json, encode, retry_after
 from checker.channels.story import Tone, tell
 from checker.http import Http, Response
 from checker.model import ChannelSpec, Event, Notification
@@ -34,6 +34,7 @@ class Slack(HttpChannel):
     the first message when it is resolved; a webhook can do neither. `api` is where Slack's methods are.
     """
 
+    pace = Pace(at_once=4, every=1.0, burst=4)
     required = frozenset()
     optional = frozenset({"url", "token", "channel", "api", "timeout", "allow_private"})
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checker.channels._words import clip
-from checker.channels.base import HttpChannel, encode
+from checker.channels.base import HttpChannel, Pace, encode
 from checker.channels.story import Story, Tone, tell
 from checker.model import Notification
 
@@ -19,6 +19,8 @@ STYLES = {Tone.BAD: "attention", Tone.WARNING: "warning", Tone.GOOD: "good", Ton
 
 class Teams(HttpChannel):
     """Posts to a Teams workflow ("When a Teams webhook request is received")."""
+
+    pace = Pace(at_once=4, every=0.25, burst=4)  # four requests a second
 
     def payload(self, notification: Notification) -> Mapping[str, Any]:
         story = tell(notification)

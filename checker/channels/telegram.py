@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checker.channels._words import clip
-from checker.channels.base import Clock, HttpChannel, answer_json, encode
+from checker.channels.base import Clock, HttpChannel, Pace, answer_json, encode
 from checker.channels.story import tell
 from checker.http import Http
 from checker.model import ChannelSpec, Event, Notification
@@ -22,6 +22,7 @@ _TOKEN = re.compile(r"[0-9]+:[-A-Za-z0-9_]+")
 class Telegram(HttpChannel):
     """Sends as a bot. `chat` is a chat's id or `@name`, `topic` a forum topic's number."""
 
+    pace = Pace(at_once=4, every=1.0, burst=10)  # a message a second and chat
     required = frozenset({"token", "chat"})
     optional = frozenset({"topic", "api", "timeout", "allow_private"})
 

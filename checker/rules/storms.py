@@ -16,7 +16,7 @@ from checker.rules.trouble import Trouble
 STORM = "/storm"  # the group: no monitor can have this name
 LEAST = 20  # incidents within seconds that make a storm
 WITHIN = 10.0  # seconds
-CALM = 5  # incidents within seconds that are told one by one, without waiting
+CALM = 5  # incidents within seconds that are told one by one at least, without waiting
 HOLD = 5.0  # seconds that the next ones are held
 YOUNG = 60.0  # seconds in which more may join
 
@@ -27,6 +27,11 @@ class Storm:
 
     least: int = LEAST
     recent: int = 0
+
+    @property
+    def calm(self) -> int:
+        """How many are told one by one, without waiting: more where only very many make a storm."""
+        return max(CALM, self.least // 4)
 
 
 def gathered(
@@ -41,7 +46,7 @@ def gathered(
         joining = [replace(each, known=young) for group in new for each in own[group]]
         rest = {group: found for group, found in own.items() if group not in new}
         return {**rest, STORM: [*rest.get(STORM, ()), *joining]}
-    if len(new) + storm.recent > CALM:
+    if len(new) + storm.recent > storm.calm:
         held = [
             group
             for group in new

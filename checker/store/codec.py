@@ -242,6 +242,20 @@ def member_of(data: Mapping[str, Any]) -> Member:
     )
 
 
+def member_row(row: Any) -> Member:
+    """Return the member that a row of `incident_member` holds."""
+    return Member(
+        row.monitor_id,
+        row.name,
+        _STATES[row.state],
+        row.reason,
+        _CAUSES.get(row.cause, Cause.NONE),
+        row.since,
+        row.resolved_at,
+        row.evidence or NOTHING,
+    )
+
+
 def incident_to(incident: Incident) -> dict[str, Any]:
     """Return an incident with its members as JSON."""
     return {

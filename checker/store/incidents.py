@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -94,8 +94,8 @@ def load(conn: Connection, query: Select[Any]) -> list[Incident]:
     found = (
         select(member).where(member.c.incident_id.in_(members)).order_by(member.c.since, member.c.monitor_id)
     )
-    for row in conn.execute(found).mappings() if members else ():
-        members[row["incident_id"]].append(codec.member_of(dict(row)))
+    for row in conn.execute(found) if members else ():
+        members[row.incident_id].append(codec.member_row(row))
     return [_incident(row, members[row["id"]]) for row in rows]
 
 
@@ -104,15 +104,25 @@ def save(conn: Connection, found: Incident, now: float) -> int:
     return save_all(conn, [found], now)[0]
 
 
-def save_all(conn: Connection, found: Sequence[Incident], now: float) -> list[int]:
-    """Write incidents and their members; return their ids in order, given here where they were 0."""
+def save_all(
+    conn: Connection, found: Sequence[Incident], now: float, before: Mapping[int, Incident] | None = None
+) -> list[int]:
+    """Write incidents and their members; return their ids in order, given here where they were 0.
+
+    `before`: incidents as they were read in this transaction, by id, so that only what changed is written.
+    """
     members: list[Row] = []
     incident_ids = []
     for each in found:
+        known = before.get(each.id) if before else None
         if each.id:
             _update(conn, each)
+            _leave(conn, each, known)
         incident_id = each.id or _insert(conn, each, now)
-        members += [_member_row(incident_id, one) for one in each.members]
+        present = {one.monitor_id: one for one in known.members} if known else {}
+        members += [
+            _member_row(incident_id, one) for one in each.members if present.get(one.monitor_id) != one
+        ]
         incident_ids.append(incident_id)
     _MEMBERS(conn, members)
     return incident_ids
@@ -131,7 +141,12 @@ def _update(conn: Connection, found: Incident) -> None:
             suppressed=list(found.suppressed),
         )
     )
-    kept = [each.monitor_id for each in found.members]
+
+
+def _leave(conn: Connection, found: Incident, known: Incident | None) -> None:
+    kept = {each.monitor_id for each in found.members}
+    if known is not None and all(each.monitor_id in kept for each in known.members):
+        return
     conn.execute(member.delete().where(member.c.incident_id == found.id, member.c.monitor_id.not_in(kept)))
 
 

@@ -16,6 +16,7 @@ _PUT = Insert(
     outbox,
     ("incident_id", "channel", "dedup_key", "event", "notification", "created_at", "not_before"),
 )
+_EPOCH = "CAST(id AS TEXT) || ':' || CAST(lease_epoch AS TEXT)"  # of a row: which claim of it is meant
 _WAITING = outbox.c.sent_at.is_(None) & outbox.c.gave_up_at.is_(None)
 
 
@@ -131,6 +132,23 @@ def claim(
 def mark_sent(conn: Connection, row: Claimed, now: float) -> bool:
     """Write down that a row was sent; False where another node has claimed it since."""
     return _settle(conn, row, sent_at=now, last_error=None)
+
+
+def mark_all_sent(conn: Connection, rows: Collection[Claimed], now: float) -> set[int]:
+    """Write down that rows of one owner were sent; return the ids of those that were still its own."""
+    mark = placeholder(conn)
+    owners = {row.owner for row in rows}
+    found: set[int] = set()
+    for owner in owners:
+        mine = {row.id: f"{row.id}:{row.epoch}" for row in rows if row.owner == owner}
+        done = conn.exec_driver_sql(
+            f"UPDATE outbox SET lease_until = NULL, last_error = NULL, sent_at = {mark}"
+            f" WHERE {among(conn, 'id')} AND {among(conn, _EPOCH)} AND lease_owner = {mark}"
+            " AND sent_at IS NULL AND gave_up_at IS NULL RETURNING id",
+            (now, *ids(conn, mine), *ids(conn, mine.values()), owner),
+        )
+        found.update(done.scalars())
+    return found
 
 
 def mark_failed(conn: Connection, row: Claimed, *, not_before: float, error: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Table, select
 
 from checker.assembler import Assembler, Manner
-from checker.channels import ChannelError
+from checker.channels import ChannelError, Pace
 from checker.dispatcher import Dispatcher
 from checker.maintenance import MaintenanceSpec
 from checker.model import Kind, MonitorSpec, MonitorState, Notification, Ping, PingKind
@@ -50,6 +50,7 @@ class ListChannel:
         self.dedups: list[str] = []
         self.calls = 0
         self.answer = answer
+        self.pace = Pace()
 
     @property
     def events(self) -> list[tuple[str, str]]:

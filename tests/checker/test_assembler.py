@@ -180,7 +180,7 @@ def test_a_change_that_cannot_be_judged_holds_up_no_other(
         return judge(found, changes, *args, **more)
 
     async def main() -> None:
-        monkeypatch.setattr("checker.assembler.judge", poisoned)
+        monkeypatch.setattr("checker.assembler.assembler.judge", poisoned)
         await house.recorder.record([(house.id(name), failure()) for name in ("a", "b")])
         await house.turn()
         assert ("opened", "b") in house.channels["ops"].events

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from checker.dispatcher import GIVE_UP, IN_FLIGHT, Dispatcher
+from checker.channels import Pace
+from checker.dispatcher import GIVE_UP, Dispatcher
 from checker.model import Event, Incident, Notification
 from checker.store import Store, StoreUnavailable, outbox
 from checker.store.tables import channel_state
@@ -127,6 +128,7 @@ def test_a_channel_that_asks_for_a_pause_gets_it_for_all_its_messages(house: Hou
 def test_a_slow_channel_delays_no_other(house: House) -> None:
     release = asyncio.Event()
     house.channels["slow"] = ListChannel(lambda told: release.wait())
+    house.channels["slow"].pace = Pace(at_once=3)
     for number in range(30):
         owe(house, f"m{number}", Event.OPENED, "slow", "ops")
 
@@ -136,7 +138,7 @@ def test_a_slow_channel_delays_no_other(house: House) -> None:
             while len(house.channels["ops"].told) < 30:
                 await asyncio.sleep(0.01)
         assert house.channels["slow"].told == []
-        assert house.channels["slow"].calls == IN_FLIGHT
+        assert house.channels["slow"].calls == 3
         release.set()
         async with asyncio.timeout(10):
             while len(house.channels["slow"].told) < 30:
@@ -330,4 +332,36 @@ def test_stopping_waits_for_a_send_in_flight_and_writes_down_that_it_succeeded(h
         await house.dispatcher.stop()
 
     asyncio.run(main())
+    assert waiting(house) == 0
+
+
+def test_a_channel_is_told_no_faster_than_its_pace_and_all_of_it_in_the_end(house: House) -> None:
+    times: list[float] = []
+    house.channels["ops"] = ListChannel(lambda told: times.append(house.now))
+    house.channels["ops"].pace = Pace(every=2.0, burst=3)
+    for number in range(10):
+        owe(house, f"m{number}")
+    asyncio.run(run(house, NOW + 30))
+    assert len(house.channels["ops"].told) == 10
+    assert [round(each - times[0], 1) for each in times] == [0, 0, 0, 2, 4, 6, 8, 10, 12, 14]
+
+
+def test_what_was_sent_is_written_down_at_once_but_for_what_is_anothers_now(house: House) -> None:
+    for number in range(4):
+        owe(house, f"m{number}")
+
+    def claim(owner: str, now: float) -> list[outbox.Claimed]:
+        return house.store.write_now(
+            lambda conn: outbox.claim(conn, "ops", owner, now, until=now + 90, limit=2, without=())
+        )
+
+    first = claim("one", NOW)
+    again = claim("two", NOW + 91)  # the first lease has run out
+    assert [row.id for row in again] == [row.id for row in first]
+    others = claim("one", NOW + 92)
+    done = house.store.write_now(lambda conn: outbox.mark_all_sent(conn, [*first, *others], NOW + 93))
+    assert done == {row.id for row in others}
+    assert house.store.write_now(lambda conn: outbox.mark_all_sent(conn, again, NOW + 94)) == {
+        row.id for row in first
+    }
     assert waiting(house) == 0

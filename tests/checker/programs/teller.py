@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from checker.assembler import Assembler
+from checker.channels import Pace
 from checker.dispatcher import Dispatcher
 from checker.model import Notification, Ping, PingKind
 from checker.record import Recorder
@@ -25,6 +26,7 @@ class FileChannel:
     def __init__(self, path: Path, seconds: float) -> None:
         self._path = path
         self._seconds = seconds
+        self.pace = Pace()
 
     async def send(self, notification: Notification, *, dedup: str) -> None:
         """Append one line."""

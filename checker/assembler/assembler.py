@@ -11,27 +11,27 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from checker.incidents import NO_REMINDERS, Decision, judge
+from checker.assembler.matter import Matter, members
+from checker.assembler.telling import Manner, Telling
+from checker.incidents import Decision, judge
 from checker.maintenance import MaintenanceSpec
-from checker.model import Change, Event, Incident, MonitorSpec, MonitorState, Notification, Snooze
+from checker.model import Change, Event, Incident, MonitorSpec, Snooze
 from checker.registry import Registry
-from checker.routes import EscalationSpec, RouteSpec, addressees, escalated
+from checker.routes import EscalationSpec, RouteSpec
 from checker.rules.blindness import BLIND, sighted
-from checker.rules.causes import Causes, group_of
-from checker.rules.reminders import Reminders
-from checker.rules.snoozing import Snoozed, about
-from checker.rules.storms import CALM, LEAST, STORM, WITHIN, Storm
-from checker.rules.transition import BAD
-from checker.store import Store, StoreUnavailable, door, incidents, monitors, nodes, outbox, snoozes
+from checker.rules.causes import group_of
+from checker.rules.storms import STORM, WITHIN, Storm
+from checker.store import Store, StoreUnavailable, door, incidents, monitors, nodes, snoozes
 
 _log = logging.getLogger(__name__)
 
 BATCH = 1_000  # changes judged in one transaction, and open incidents looked at in one sweep
+MOST = 4_000  # changes judged in one transaction while very many wait: what they may join is read less often
 LEASE = 15.0  # seconds; another node takes over this long after ours was last heard of
 LOOK = 1.0  # seconds between two looks for changes that another node wrote
 SWEEP = 10.0  # seconds between two sweeps
@@ -49,26 +49,6 @@ class Assembled:
     notifications: int = 0
     more: bool = False
     over: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Matter:
-    """All that one judgement looks at."""
-
-    changes: Sequence[Change]
-    open: Sequence[Incident]
-    specs: dict[int, MonitorSpec]
-    states: dict[int, MonitorState]
-    snoozes: Mapping[int, Snooze]
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How incidents are judged and told, as it is configured now."""
-
-    public_url: str = ""
-    storm: int = LEAST
-    reminders: Reminders = NO_REMINDERS
 
 
 class Assembler:
@@ -97,12 +77,10 @@ class Assembler:
         self._store = store
         self._registry = registry
         self._node = node
-        self._channels = channels
+        self._telling = Telling(registry, channels, manner, routes, escalations)
         self._maintenance = maintenance
         self._manner = manner
         self._blind_since = blind_since
-        self._routes = routes
-        self._escalations = escalations
         self._was_blind: float | None = None
         self._opened: deque[float] = deque()  # when the latest incidents were opened
         self._changed = changed
@@ -110,7 +88,7 @@ class Assembler:
         self._clock = clock
         self.turned_at: float | None = None  # when the loop last got through
         self._swept: float | None = None
-        self._held = False  # somebody waits to see whether a dependency explains it
+        self._held = False  # somebody waits to see whether a dependency explains it, or a storm
         self._cursor = 0  # the last open incident that a sweep looked at
         self._poisoned: set[int] = set()  # changes that could not be judged; tried again with each sweep
 
@@ -132,53 +110,57 @@ class Assembler:
             sweep = self._held or self._swept is None or not 0 <= now - self._swept < SWEEP
             sweep = sweep or self._was_blind != self._blind_since()
         total = Assembled()
+        limit = BATCH
         if sweep or await self._store.read(incidents.any_unjudged):
             while True:
-                done = await self._pass(now, sweep)
+                done = await self._pass(now, sweep, limit)
                 total = _sum(total, done)
                 if not done.more and not done.over:
                     break
                 sweep = done.over
+                limit = min(2 * limit, MOST)
         return total
 
     async def stop(self) -> None:
         """Let go of the lease, so that another node need not wait for it to run out."""
         await self._store.write(lambda conn: nodes.release(conn, "assembler", self._node))
 
-    async def _pass(self, now: float, sweep: bool) -> Assembled:
+    async def _pass(self, now: float, sweep: bool, limit: int) -> Assembled:
         if sweep:
             self._poisoned.clear()
-        done = await self._store.write(lambda conn: self._assemble(conn, now, sweep))
+        done = await self._store.write(lambda conn: self._assemble(conn, now, sweep, limit))
         if sweep:
             self._swept = now
         if done.notifications:
             self._put.set()
         return done
 
-    def _assemble(self, conn: Connection, now: float, sweep: bool) -> Assembled:
+    def _assemble(self, conn: Connection, now: float, sweep: bool, limit: int) -> Assembled:
         lease = nodes.acquire(conn, "assembler", self._node, now, LEASE)
         if lease is None:
             return Assembled()
-        changes = incidents.unjudged(conn, BATCH, self._poisoned)
+        changes = incidents.unjudged(conn, limit, self._poisoned)
         matter = self._gather(conn, changes, sweep, now)
         last = self._swept if sweep else None
         decisions, judged = self._judge(matter, now, last)
         if sweep:
             decisions += self._sighted(conn, now)
-        self._held = _is_held(matter, decisions)
-        put = self._write(conn, decisions, now, last) if decisions else 0
+        # Only a sweep looks at all who are not well, so only a sweep can tell that nobody is held any more.
+        self._held = matter.is_held(decisions, now) or (self._held and not sweep)
+        put = self._telling.write(conn, decisions, matter, now, last) if decisions else 0
         if sweep:
             snoozes.forget_over(conn, matter.snoozes, now)
-        if sweep and self._escalations():
-            put += self._escalate(conn, matter, now)
+        if sweep and self._telling.escalations():
+            put += self._telling.escalate(conn, matter, now)
         self._opened.extend(now for each in decisions if each.event is Event.OPENED)
-        judged = [each for each in judged if each in {change.id for change in changes}]
+        fresh = {each.id for each in changes}
+        judged = [each for each in judged if each in fresh]
         if judged:
             incidents.mark_judged(conn, judged, now)
         if judged or decisions:
             nodes.hold(conn, lease)
-        more = len(changes) == BATCH and bool(judged)
-        return Assembled(len(judged), len(decisions), put, more, over=bool(judged) and _is_over(matter))
+        more = len(changes) == limit and bool(judged)
+        return Assembled(len(judged), len(decisions), put, more, over=bool(judged) and matter.is_over())
 
     def _sighted(self, conn: Connection, now: float) -> list[Decision]:
         """Return what becomes of the incident about our own network."""
@@ -186,7 +168,7 @@ class Assembler:
         found = sighted(next(iter(incidents.open_of(conn, {BLIND})), None), since, now)
         return [Decision(*found, None)] if found else []
 
-    def _gather(self, conn: Connection, changes: Sequence[Change], sweep: bool, now: float) -> _Matter:
+    def _gather(self, conn: Connection, changes: Sequence[Change], sweep: bool, now: float) -> Matter:
         """Return the changed monitors, all that may share a cause with them, and the incidents of those."""
         touched = {each.monitor_id for each in changes}
         while self._opened and not 0 <= now - self._opened[0] <= WITHIN:
@@ -199,8 +181,8 @@ class Assembler:
             touched |= strays
             changes = [*incidents.last_falls(conn, strays), *changes]  # judged before, and left waiting
             found.update((each.id, each) for each in self._next_open(conn))
-            touched |= _members(found.values())
-        stormy = {STORM} if len(touched) + len(self._opened) > CALM else set()
+            touched |= members(found.values())
+        stormy = {STORM} if len(touched) + len(self._opened) > self._storm().calm else set()
         specs: dict[int, MonitorSpec] = {}
         while touched:
             added = self._specs(conn, touched | self._registry.related(touched))
@@ -208,11 +190,11 @@ class Assembler:
             groups = {group_of(spec) for spec in added.values()} | stormy
             more = incidents.open_of(conn, groups, added)
             found.update((each.id, each) for each in more)
-            touched = _members(more) - specs.keys() - touched
+            touched = members(more) - specs.keys() - touched
         states = door.load_states(conn, specs)
         if not sweep:  # only a sweep tells that a snooze is over, so that it is told once
             silent = {each: one for each, one in silent.items() if one.until > now}
-        return _Matter(changes, [found[key] for key in sorted(found)], specs, states, silent)
+        return Matter(changes, [found[key] for key in sorted(found)], specs, states, silent)
 
     def _woken(self, silent: Mapping[int, Snooze], now: float) -> set[int]:
         """Return the monitors whose snooze is over, with the components of the endpoints among them."""
@@ -232,7 +214,7 @@ class Assembler:
             found.update((each.id, each.spec) for each in monitors.load(conn, wanted - found.keys()))
         return found
 
-    def _judge(self, matter: _Matter, now: float, last: float | None) -> tuple[list[Decision], list[int]]:
+    def _judge(self, matter: Matter, now: float, last: float | None) -> tuple[list[Decision], list[int]]:
         """Return the decisions and the judged changes' ids; what cannot be judged holds up nothing else."""
         try:
             return self._ask(matter, now, last), [each.id for each in matter.changes]
@@ -240,7 +222,7 @@ class Assembler:
             _log.exception("changes could not be judged together; trying group by group")
         decisions: list[Decision] = []
         judged: list[int] = []
-        for part in _by_group(matter):
+        for part in matter.by_group():
             try:
                 decisions += self._ask(part, now, last, stormy=False)
                 judged += [each.id for each in part.changes]
@@ -249,7 +231,7 @@ class Assembler:
                 self._poisoned.update(each.id for each in part.changes)
         return decisions, judged
 
-    def _ask(self, matter: _Matter, now: float, last: float | None, *, stormy: bool = True) -> list[Decision]:
+    def _ask(self, matter: Matter, now: float, last: float | None, *, stormy: bool = True) -> list[Decision]:
         return judge(
             matter.open,
             matter.changes,
@@ -259,118 +241,12 @@ class Assembler:
             now=now,
             reminders=self._manner().reminders,
             last_judged=last,  # only a sweep sees every open incident, so only a sweep reminds
-            storm=Storm(self._manner().storm, len(self._opened)) if stormy else None,
+            storm=self._storm() if stormy else None,
             snoozes=matter.snoozes,
         )
 
-    def _write(self, conn: Connection, decisions: Sequence[Decision], now: float, last: float | None) -> int:
-        """Write decisions; return how many notifications that put."""
-        saved = incidents.save_all(conn, [each.incident for each in decisions], now)
-        heard = outbox.heard(
-            conn, [each.incident.id for each in decisions if each.event and each.incident.id]
-        )
-        return outbox.put_all(
-            conn,
-            [
-                (
-                    self._notification(each, incident_id, now),
-                    self._reminded(each, self._addressees(each, heard.get(incident_id, ())), now, last),
-                )
-                for each, incident_id in zip(decisions, saved, strict=True)
-                if each.event is not None
-            ],
-            now,
-        )
-
-    def _notification(self, decision: Decision, incident_id: int, now: float) -> Notification:
-        base = self._manner().public_url.rstrip("/")
-        url = f"{base}/incidents/{incident_id}" if base else ""
-        event = decision.event or Event.UPDATED
-        return Notification(event, replace(decision.incident, id=incident_id), now, url)
-
-    def _escalate(self, conn: Connection, matter: _Matter, now: float) -> int:
-        """Tell incidents that nobody acknowledged to more channels, each of them once."""
-        due: dict[int, tuple[Incident, tuple[str, ...]]] = {}
-        quiet = Snoozed(matter.snoozes, matter.specs, Causes(matter.specs, {}), now)
-        for each in matter.open:
-            names = escalated(self._escalations(), each, self._members_of(each), now)
-            if names and not quiet.hides(each):
-                due[each.id] = each, names
-        heard = outbox.heard(conn, due)
-        still = {each.id for each in incidents.open_of(conn, {each.group for each, _ in due.values()})}
-        known, rows = self._channels(), []
-        for number, (found, names) in due.items():
-            new = [each for each in names if each in known and each not in heard.get(number, ())]
-            if new and number in still:
-                decision = Decision(found, Event.OPENED, names)
-                rows.append((self._notification(decision, number, now), new))
-        return outbox.put_all(conn, rows, now)
-
-    def _members_of(self, found: Incident) -> list[MonitorSpec]:
-        explained = set(found.suppressed)
-        specs = [
-            self._registry.by_id(each.monitor_id) for each in found.members if each.name not in explained
-        ]
-        return [each for each in specs if each is not None]
-
-    def _reminded(
-        self, decision: Decision, names: list[str], now: float, last: float | None
-    ) -> Collection[str]:
-        """Return who is owed a reminder by now; of everything else, all are told."""
-        if decision.event is not Event.REMINDER or decision.woken or last is None:
-            return names
-        found = decision.incident
-        specs = [spec for each in about(found) if (spec := self._registry.by_id(each.monitor_id)) is not None]
-        return self._manner().reminders.due(names, specs, found.since, last, now)
-
-    def _addressees(self, decision: Decision, heard: Collection[str] = ()) -> list[str]:
-        """Return who is told: by the monitors' own channels, or the routes; and who heard of it before."""
-        known = self._channels()
-        wanted = decision.channels
-        if wanted is None:
-            wanted = addressees(self._routes(), decision.incident, self._members_of(decision.incident))
-        names = [each for each in known if wanted is None or each in wanted or each in heard]
-        if not names:
-            _log.warning("nobody is told of %r: it has no channel", decision.incident.title)
-        return names
-
-
-def _is_over(matter: _Matter) -> bool:
-    return any(
-        each.new in BAD and matter.states[each.monitor_id].state not in BAD
-        for each in matter.changes
-        if each.monitor_id in matter.states
-    )
-
-
-def _is_held(matter: _Matter, decisions: Sequence[Decision]) -> bool:
-    """Tell whether a monitor with dependencies is not well and in no incident yet."""
-    open_ids = _members([*matter.open, *(each.incident for each in decisions)])
-    return any(
-        state.state in BAD
-        and number not in open_ids
-        and (matter.specs[number].depends_on or matter.specs[number].identity)
-        for number, state in matter.states.items()
-    )
-
-
-def _members(found: Iterable[Incident]) -> set[int]:
-    return {member.monitor_id for each in found for member in each.members}
-
-
-def _by_group(matter: _Matter) -> list[_Matter]:
-    groups: dict[str, list[Change]] = {}
-    for each in matter.changes:
-        spec = matter.specs.get(each.monitor_id)
-        groups.setdefault(group_of(spec) if spec else "", []).append(each)
-    return [
-        replace(matter, changes=changes, open=_open_of(matter, group, {each.monitor_id for each in changes}))
-        for group, changes in groups.items()
-    ]
-
-
-def _open_of(matter: _Matter, group: str, monitor_ids: set[int]) -> list[Incident]:
-    return [each for each in matter.open if each.group == group or _members([each]) & monitor_ids]
+    def _storm(self) -> Storm:
+        return Storm(self._manner().storm, len(self._opened))
 
 
 def _sum(one: Assembled, two: Assembled) -> Assembled:
