@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from checker import log
 from checker.config import Config, ConfigError, load
@@ -24,16 +25,22 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
     options.environ = environ
-    path = Path(getattr(options, "config", None) or environ.get(VARIABLE) or DEFAULT)
+    options.path = Path(getattr(options, "config", None) or environ.get(VARIABLE) or DEFAULT)
+    if options.command in (import_, init):
+        return _guarded(lambda: options.command(options))
     try:
-        config = load(path, environ)
+        config = load(options.path, environ)
     except ConfigError as error:
-        return _bad_config(path, error)
+        return _bad_config(options.path, error)
     level = config.server.log_level if options.command is run else "warning"
     log.begin(level, verbose=getattr(options, "verbose", False))
     command: Command = options.command
+    return _guarded(lambda: command(config, options))
+
+
+def _guarded(work: Callable[[], int]) -> int:
     try:
-        return command(config, options)
+        return work()
     except HealthkitError as error:
         print(f"healthkit-checker: {error}", file=sys.stderr)
         return FAILED
@@ -103,8 +110,35 @@ def parser() -> argparse.ArgumentParser:
     export_.add_argument(
         "--with-secrets", action="store_true", help="write secrets as they are, and not as variables"
     )
+    _add_import(commands, common)
+    text = "write a first checker.toml, with keys of its own and the rest as comments"
+    first = commands.add_parser("init", parents=[common], help=text, description=text)
+    first.set_defaults(command=init)
     add("migrate", migrate, "create the database's tables or bring them up to date")
     return top
+
+
+def _add_import(commands: Any, common: argparse.ArgumentParser) -> None:
+    text = "read what another product is configured to do, and print it as ours"
+    importing = commands.add_parser("import", help=text, description=text)
+    products = importing.add_subparsers(required=True, metavar="PRODUCT", dest="product")
+    for name, said in (
+        ("healthchecks", "the checks of a project of Healthchecks, by its API"),
+        ("gatus", "a configuration of Gatus (YAML)"),
+        ("uptime-kuma", "a backup of Uptime Kuma 1, or the monitors of version 2 (JSON)"),
+    ):
+        product = products.add_parser(name, parents=[common], help=said, description=said)
+        product.set_defaults(command=import_)
+        product.add_argument(
+            "--write", action="store_true", help=f"write conf.d/{name}.toml beside the configuration"
+        )
+        if name == "healthchecks":
+            product.add_argument("--url", default="https://healthchecks.io", help="the server (%(default)s)")
+            product.add_argument(
+                "--api-key", metavar="KEY", help="the project's API key (default: $HEALTHCHECKS_API_KEY)"
+            )
+        else:
+            product.add_argument("file", metavar="FILE", type=Path, help="what to read")
 
 
 def _bad_config(path: Path, error: ConfigError) -> int:
@@ -185,6 +219,22 @@ def export(config: Config, options: argparse.Namespace) -> int:
     from checker import commands
 
     return commands.export_all(config, options.environ, plain=options.with_secrets)
+
+
+def import_(options: argparse.Namespace) -> int:
+    """Print another product's configuration as ours."""
+    from checker import importing
+
+    return importing.run(options, options.environ)
+
+
+def init(options: argparse.Namespace) -> int:
+    """Write a first configuration."""
+    from checker import init as first
+
+    first.write(options.path)
+    print(f"{options.path} is written; read it, then: healthkit-checker run")
+    return FINE
 
 
 def migrate(config: Config, _options: argparse.Namespace) -> int:

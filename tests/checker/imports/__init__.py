@@ -1,0 +1,1 @@
+"""Other products' configurations, read as ours."""
