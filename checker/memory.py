@@ -9,6 +9,7 @@ from checker.crowd import Crowd
 from checker.model import Cause, MonitorSpec, Origin, Poll, Verdict
 
 VANISHED = "gone: the document has it no longer"
+VARYING = "partsVary"  # a component's word that its parts come and go: hosts that an app calls
 HIDDEN = "gone: the document names no component any more; are its details hidden now?"
 
 
@@ -42,11 +43,18 @@ class Memory:
         if not gone:
             return poll
         look = Poll(Verdict.WARN, poll.at, Cause.GONE, VANISHED if poll.components else HIDDEN)
-        return replace(poll, components=(*poll.components, *((key, look) for key in gone)))
+        varying = {key for key, seen in poll.components if seen.details.get(VARYING)}
+        looks = ((key, Poll(Verdict.PASS, poll.at) if _whole(key) in varying else look) for key in gone)
+        return replace(poll, components=(*poll.components, *looks))
 
     def forget(self, endpoint_id: int) -> None:
         """Let go of an endpoint that is not looked at any more."""
         self._crowds.pop(endpoint_id, None)
+
+
+def _whole(key: str) -> str:
+    """Return the key of what a part belongs to."""
+    return key.partition("#")[0]
 
 
 def _gone(

@@ -243,15 +243,21 @@ def _component(component: Component, at: float, probe: ProbeSpec) -> Poll:
 
 
 def _names(components: Sequence[Component]) -> list[str]:
-    """Return a name for each: its key, with `#` and the component's id where a key has several entries."""
+    """Return a name for each: its key, with `#` and the component's id where a key has several entries.
+
+    The first of several keeps the bare key when it has no id: it is of the whole.
+    """
     if len({component.key for component in components}) == len(components):
         return [component.key for component in components]
     entries = Counter(component.key for component in components)
     taken: set[str] = set()
+    begun: set[str] = set()
     names = []
     for place, component in enumerate(components, 1):
         name = component.key
-        if entries[component.key] > 1:
+        is_whole = component.component_id is None and component.key not in begun
+        begun.add(component.key)
+        if entries[component.key] > 1 and not is_whole:
             name = f"{component.key}#{component.component_id or place}"
         while name in taken:
             name = f"{name}#{place}"

@@ -18,7 +18,7 @@ class Result:
 
     `value` and `unit` become `observedValue` and `observedUnit`; `output` is the reason (omitted on pass);
     `details` become keys of their own in the document; `component_id` tells several results of one check
-    apart.
+    apart; "" for the first of several makes it that of the whole.
     """
 
     value: Any = None

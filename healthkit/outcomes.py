@@ -126,13 +126,17 @@ def _parts(returned: list[Any] | tuple[Any, ...]) -> tuple[Result, ...]:
         raise UnfitError(f"returned {len(returned):,} results; {MAX_RESULTS} at most")
     if not all(isinstance(part, Result) for part in returned):
         raise UnfitError("returned a list of results mixed with other things")
-    parts = tuple(
-        _bounded(part if part.component_id is not None else replace(part, component_id=str(number)))
-        for number, part in enumerate(returned, start=1)
-    )
+    parts = tuple(_bounded(_placed(part, number)) for number, part in enumerate(returned, start=1))
     if len({part.component_id for part in parts}) < len(parts):
         raise UnfitError("returned two results with the same component_id")
     return parts
+
+
+def _placed(part: Result, number: int) -> Result:
+    """Return a part with an id: its number where it has none; "" at the first says that it is the whole."""
+    if part.component_id is None:
+        return replace(part, component_id=str(number))
+    return replace(part, component_id=None) if part.component_id == "" and number == 1 else part
 
 
 def _refuse_awaitable(returned: Any) -> None:

@@ -25,7 +25,8 @@ from healthkit.model import Result
 
 __all__ = ["OutboundCalls", "unobserved"]
 
-MAX_RESULTS = 100
+MAX_HOSTS = 99  # and the whole: a check tells a hundred parts at most
+VARYING = "partsVary"  # tells readers of the document that a part that is missing is no news
 TOO_MANY_REQUESTS = 429
 
 Throttling = Literal["warn", "error", "ignore"]
@@ -70,7 +71,7 @@ class OutboundCalls:
         exclude: Iterable[str] = (),
         per_host: Mapping[str, Mapping[str, Any]] | None = None,
         forget_after: Duration = "1h",
-        max_hosts: int = MAX_RESULTS,
+        max_hosts: int = MAX_HOSTS,
         name: str = "outbound",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -126,17 +127,16 @@ class OutboundCalls:
             seen.add(now, kind, answered, reason or (f"status {status}" if kind != OK else ""))
 
     def __call__(self) -> list[Result]:
-        """Return a result for each host, the worst first; a hundred at most."""
+        """Return the whole, and a result for each host, the worst first; a hundred at most."""
         outbound_patches.install()  # libraries imported since
         now = self._clock()
         with self._lock:
             self._drop_silent(now)
             hosts = list(self._hosts.items())
         seen = [self._judge(host, one, now) for host, one in hosts]
-        found = sorted(seen, key=lambda result: (-result.status, result.component_id))[:MAX_RESULTS]
-        if not found:
-            return [Result(details={"hosts": 0, "watching": list(outbound_patches.watched())})]
-        return found
+        found = sorted(seen, key=lambda result: (-result.status, result.component_id))[:MAX_HOSTS]
+        details = {"hosts": len(seen), "watching": list(outbound_patches.watched()), VARYING: True}
+        return [Result(component_id="", details=details), *found]
 
     def _judge(self, host: str, seen: HostWindow, now: float) -> Result:
         with self._lock:  # for each host anew: no call of the app waits for all of them
@@ -217,10 +217,8 @@ def _positive(value: Duration, what: str) -> float:
 
 
 def _count(value: int, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_RESULTS:
-        raise ConfigurationError(
-            f"{what}: max_hosts {value!r:.100} is no whole number from 1 to {MAX_RESULTS}"
-        )
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_HOSTS:
+        raise ConfigurationError(f"{what}: max_hosts {value!r:.100} is no whole number from 1 to {MAX_HOSTS}")
     return value
 
 

@@ -53,7 +53,7 @@ class _RedisProbe(OnRedis):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
-    def __call__(self) -> Result | list[Result]:
+    def __call__(self) -> Any:
         """Ask once; raises `Fail` with the class of reason first. Of a cluster, each shard has its result."""
         if not isinstance(self._client, OwnCluster):
             return self.look(self._client, "")

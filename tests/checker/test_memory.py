@@ -106,3 +106,24 @@ def test_an_older_copy_takes_nothing_away() -> None:
     older = answer("a:b", sequence=8, **{**origin, "time": "2023-11-14T22:13:19Z"})
     assert older.origin == Origin("x", 8, AT - 1, ())
     assert remembering.recall(1, SPEC, older).components == ()
+
+
+def test_of_a_check_whose_parts_come_and_go_a_missing_one_is_no_news() -> None:
+    calls = [{"status": "pass", "partsVary": True}, {"status": "fail", "componentId": "api.stripe.com"}]
+    poll = answer(checks={"out:rate": calls})
+    assert [name for name, _ in poll.components] == ["out:rate", "out:rate#api.stripe.com"]
+    known = {"out:rate": 1, "out:rate#api.stripe.com": 2, "out:rate#api.twilio.com": 3, "c:d": 4}
+
+    found = memory(known).recall(1, SPEC, poll)
+
+    assert gone(found) == {"c:d": VANISHED}
+    assert dict(found.components)["out:rate#api.twilio.com"].verdict is Verdict.PASS
+
+
+def test_a_check_whose_parts_come_and_go_keeps_its_name_however_many_there_are() -> None:
+    whole = {"status": "pass", "partsVary": True}
+    names = [
+        [name for name, _ in answer(checks={"out:rate": [whole, *parts]}).components]
+        for parts in ([], [{"status": "pass", "componentId": "a"}])
+    ]
+    assert names == [["out:rate"], ["out:rate", "out:rate#a"]]

@@ -56,6 +56,11 @@ def test_several_results_are_as_bad_as_the_worst_and_keep_their_parts() -> None:
     assert [part.component_id for part in reading.results] == ["a", "2", "3"]
 
 
+def test_the_first_of_several_results_may_be_the_whole_and_has_no_id() -> None:
+    parts = [Result(1, component_id=""), Result(2, component_id="a"), Result(3, component_id="")]
+    assert [part.component_id for part in returned(parts).results] == [None, "a", ""]
+
+
 CYCLE: list[Any] = []
 CYCLE.append(CYCLE)
 DEEP: Any = 0
