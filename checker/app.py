@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from checker import server
+from checker.agreement import Agreement
 from checker.announcements import Announcements
 from checker.assembler import Assembler, Manner
 from checker.channels import Channel, build
@@ -32,7 +33,7 @@ from checker.retention import Retention
 from checker.roller import Roller
 from checker.rules.reminders import Reminders
 from checker.share import Alone, Share
-from checker.store import Store, StoreError, monitors
+from checker.store import Store, StoreError
 from checker.store.channel_threads import StoredPosts
 from checker.store.windows import Windows
 from checker.supervisor import Supervisor
@@ -95,7 +96,8 @@ class Checker:
         """Make everything that the loops and the pages need; nothing runs yet."""
         self.store.migrate()
         now = self.clock()
-        synced = await self.store.write(lambda conn: monitors.sync(conn, self._first.monitors, now))
+        self.agreement = Agreement(self.store, self.node, self.clock, lambda: self.config)
+        synced = await self.store.write(lambda conn: self.agreement.sync(conn, self._first, now))
         for line in synced.lines():
             logger.info("configuration: %s", line)
         self.registry = Registry(self.store)
@@ -124,6 +126,12 @@ class Checker:
         self.health.add(
             self.dead_man.check, name="dead_man", measurement="sign", timeout=2, fresh_for=1, critical=False
         )
+
+        if isinstance(self.share, Share):
+            self.health.add(
+                self.agreement.check, name="nodes", measurement="agreement", timeout=12, fresh_for=5,
+                critical=False,
+            )  # fmt: skip
 
     def _join(self) -> Share:
         return Share(
@@ -281,7 +289,7 @@ class Checker:
         """Make a changed configuration hold; what asks for `self.config` each time follows by itself."""
         channels = self._build(config)
         now = self.clock()
-        await self.store.write(lambda conn: monitors.sync(conn, config.monitors, now))
+        await self.store.write(lambda conn: self.agreement.sync(conn, config, now))
         await self.registry.reload()
         self.channels = channels
         self.poller.refer_to(config.server.reachability)

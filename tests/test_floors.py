@@ -40,7 +40,7 @@ CHECKER_FLOORS: list[set[str]] = [
     {"state", "incidents", "channels", "probe", "config_checks", "sight"},
     {"store", "config", "prove"},
     {"config_diff", "config_blocks", "announced", "imports"},
-    {"registry", "export", "dispatcher", "reload", "share", "own_health", "verdict"},
+    {"registry", "export", "dispatcher", "reload", "share", "agreement", "own_health", "verdict"},
     {"record", "announcements", "news", "assembler", "retention", "roller", "status_text", "dead_man"},
     {"tally", "watcher", "web", "commands", "importing", "init"},
     {"poller"},

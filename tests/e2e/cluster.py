@@ -68,7 +68,7 @@ class Node(RunningChecker):
             )
         return self
 
-    def ready(self, timeout: float = 60) -> Self:
+    def ready(self, timeout: float = 90) -> Self:
         """Wait until it listens."""
         wait_for(
             lambda: "listening on" in self.output[self.before :] or self.ended, timeout, "a node's start"
@@ -226,13 +226,13 @@ class Pinger:
 
 
 @contextlib.contextmanager
-def running(nodes: Sequence[Node]) -> Iterator[None]:
+def running(nodes: Sequence[Node], within: float = 90) -> Iterator[None]:
     """Start nodes, all at once, and end them in the end, however they are."""
     try:
         for each in nodes:
             each.launch()
         for each in nodes:
-            each.ready()
+            each.ready(within)
         yield
     finally:
         for each in nodes:
@@ -240,10 +240,18 @@ def running(nodes: Sequence[Node]) -> Iterator[None]:
 
 
 def monitors(
-    targets: str, endpoints: int, heartbeats: int, quiet: int, *, every: float, period: float
+    targets: str,
+    endpoints: int,
+    heartbeats: int,
+    quiet: int,
+    *,
+    every: float,
+    period: float,
+    first: float,
+    step: float = 0.25,
 ) -> str:
-    """A configuration's sections: endpoints e0, e1, ...; heartbeats h0, h1, ..., and q0, ..., which are due
-    once after a period, one after another.
+    """A configuration's sections: endpoints e0, e1, ...; heartbeats h0, h1, ..., and q0, ..., which never
+    come: the first is missed after `first` seconds, the others one by one, `step` seconds apart.
     """
     looks = [
         f'[[endpoint]]\nname = "e{number}"\nurl = "{targets}/e{number}"\nevery = "{every:g}s"\n'
@@ -254,7 +262,7 @@ def monitors(
         for number in range(heartbeats)
     ]
     missed = [
-        f'[[heartbeat]]\nname = "q{number}"\nevery = "{period / 2 + number / 4:g}s"\ngrace = "1s"\n'
+        f'[[heartbeat]]\nname = "q{number}"\nevery = "{first + number * step:g}s"\ngrace = "1s"\n'
         for number in range(quiet)
     ]
     return "\n".join(looks + signs + missed)

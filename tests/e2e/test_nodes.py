@@ -17,12 +17,11 @@ from tests.waiting import wait_for
 
 ENDPOINTS, HEARTBEATS = 40, 60
 QUIET = 3  # heartbeats that never come
-EVERY, PERIOD = 2.0, 30.0
 
 
 @pytest.fixture
 def nodes(tmp_path: Path, postgres_url: str, targets: Targets, alerts: Alerts) -> Iterator[list[Node]]:
-    text = monitors(targets.url, ENDPOINTS, HEARTBEATS, QUIET, every=EVERY, period=PERIOD)
+    text = monitors(targets.url, ENDPOINTS, HEARTBEATS, QUIET, every=2.0, period=30.0, first=15.0)
     found = []
     for number in range(3):
         folder = tmp_path / f"node-{number}"
