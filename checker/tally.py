@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from checker.model import MonitorSpec, MonitorState, Poll
+from checker.model import MonitorSpec, MonitorState, Poll, Verdict
 from checker.record import Overloaded, Recorded, Recorder, StoreUnavailable, UnknownMonitorError
 from checker.registry import Registry
 from checker.rules.steady import counted_on, is_settled, says_the_same
@@ -87,7 +87,9 @@ class Tally:
             self._lost(1, "too many looks wait to be recorded already")
             return
         run = self._runs.get(endpoint_id)
-        if run is None or not self._goes_on(endpoint_id, run, poll):
+        if run is None and self._is_known(endpoint_id, poll):
+            self._batch.rows.append(door.poll_row(endpoint_id, poll))
+        elif run is None or not self._goes_on(endpoint_id, run, poll):
             self._judge(endpoint_id, poll)
             if run is None or not says_the_same(poll, run.last):
                 self._now.set()
@@ -105,10 +107,23 @@ class Tally:
             self._now.set()
             await asyncio.wait({self._bringer})
 
+    @property
+    def waiting(self) -> int:
+        """How many looks wait to be brought to the door."""
+        return len(self._batch)
+
+    @property
+    def _is_behind(self) -> bool:
+        return len(self._batch) > SHARE
+
+    def _is_known(self, endpoint_id: int, poll: Poll) -> bool:
+        """Tell whether the door is behind, and has a look already by which all is as well as by this one."""
+        known = self._judged.get(endpoint_id) if self._is_behind and poll.verdict is Verdict.PASS else None
+        return known is not None and says_the_same(poll, known)
+
     def _goes_on(self, endpoint_id: int, run: _Run, poll: Poll) -> bool:
         """Count a look that says the same again, and tell whether it was one."""
-        # While the door is behind, what only counts does not add to its work.
-        patience = LAZY if len(self._batch) > SHARE else 0.0
+        patience = LAZY if self._is_behind else 0.0  # what only counts does not add to its work
         if poll.at > run.until + patience or self._registry.by_id(endpoint_id) is not run.spec:
             return False
         if not says_the_same(poll, run.last):

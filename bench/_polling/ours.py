@@ -23,6 +23,8 @@ from checker.record import Recorder
 from checker.registry import Registry
 from checker.store import Store, monitors
 
+WARM_WITHIN = 20.0  # seconds; whatever the machine, a measurement ends
+
 
 class Watched(Http):
     """The checker's client, that notes when each request began: what drift is measured by."""
@@ -52,6 +54,7 @@ async def measure(plan: Plan, store: Store) -> Measured:
         poller = Poller(registry, recorder, http, time.time)
         running = asyncio.create_task(poller.run())
         await asyncio.sleep(min(plan.every, FIRST_WITHIN) + 2 * plan.every + 1)
+        await _settled(registry, recorder, plan)
         http.begun.clear()
         wall, cpu, before = time.monotonic(), time.process_time(), _rows(store)
         await asyncio.sleep(plan.seconds)
@@ -72,6 +75,17 @@ async def measure(plan: Plan, store: Store) -> Measured:
         drift_p99=percentile(late, 99),
         peak_mb=peak_mb(),
     )
+
+
+async def _settled(registry: Registry, recorder: Recorder, plan: Plan) -> None:
+    """Wait until the components of all that answer are known, and nothing waits to be written."""
+    end = time.monotonic() + WARM_WITHIN
+    while time.monotonic() < end:
+        known = sum(bool(registry.components(each)) for each, _ in registry.endpoints())
+        if known >= plan.answering and recorder.waiting < plan.answering:
+            break
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(2 * plan.every)
 
 
 def _drifts(specs: list[MonitorSpec], begun: list[tuple[str, float]]) -> list[float]:

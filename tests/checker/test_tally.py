@@ -132,6 +132,25 @@ def test_a_changed_specification_is_judged_by_at_once(house: House) -> None:
     run(house, work)
 
 
+def test_while_the_door_is_behind_what_is_well_does_not_add_to_its_work(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checker.tally.SHARE", 2)
+
+    async def work(looks: Tally) -> None:
+        house.now = NOW + 6
+        for second in range(5):
+            looks.take(house.id("shop"), look(float(second)))
+        looks.take(house.id("shop"), look(5, "fail"))
+        looks.take(house.id("shop"), look(6, "fail"))
+        await looks.flush()
+        assert (house.state(PART).state, house.state(PART).failures) == (State.DOWN, 2)
+
+    run(house, work)
+    rows = [row for row in house.rows(poll, "monitor_id", "verdict") if row[0] == house.id("shop")]
+    assert sorted(verdict for _, verdict in rows) == ["fail"] * 2 + ["pass"] * 5
+
+
 def test_one_look_that_cannot_be_recorded_does_not_cost_the_others(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
