@@ -173,7 +173,7 @@ class PingReceiver:
             await _send(_OVERLOADED, send)
             return
         try:
-            answer = await answering(scope, receive)
+            answer = await answering(scope, receive, size)
         except BodyError as error:
             if error.gone:
                 return
@@ -182,7 +182,7 @@ class PingReceiver:
             self.room.give(size)
         await _send(answer, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive, size: int) -> Answer:
         target = parse_ping(scope["path"], scope["query_string"])
         if isinstance(target, Refusal):
             return Answer(target.status, target.text)
@@ -200,7 +200,9 @@ class PingReceiver:
                 return Answer(NOT_FOUND.status, NOT_FOUND.text)
         if target.fault:
             return Answer(400, target.fault)
-        body, complete = await read_body(scope, receive, self.read_deadline)
+        body, complete = b"", True  # nearly every ping
+        if size:
+            body, complete = await read_body(scope, receive, self.read_deadline)
         now = self.clock()
         answer = await self._record(found, target.slug, ping_of(target, body, scope, now), body, now)
         if target.announced and answer.status < 300 and self.announce is not None:
@@ -221,7 +223,7 @@ class PingReceiver:
             return Answer(503, "the store is unavailable, try again")
         return None
 
-    async def _answer_foreign(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer_foreign(self, scope: Scope, receive: Receive, size: int) -> Answer:
         authorization = text_of(headers_of(scope).get(b"authorization", b""))
         sign = foreign.read(scope["path"], scope["query_string"], scope["method"], authorization)
         if isinstance(sign, Refusal):
@@ -231,7 +233,9 @@ class PingReceiver:
             found = await self._ask() or self._meant(sign)
         if isinstance(found, Answer):
             return found
-        body, complete = await read_body(scope, receive, self.read_deadline)
+        body, complete = b"", True  # nearly every ping
+        if size:
+            body, complete = await read_body(scope, receive, self.read_deadline)
         body = body or sign.said.encode("utf-8", "replace")
         now = self.clock()
         answer = await self._record(found, "", foreign_ping_of(sign, body, scope, now), body, now)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from checker.announced import said
 from checker.model import PingKind
 
 SLUG_LIMIT = 100  # longer ones make Healthchecks answer 500; here they are no valid url
+_REMEMBERED = 200  # characters of an address that is remembered as parsed
 QUERY_LIMIT = 4096  # characters; more than any client sends
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -62,6 +64,17 @@ BAD_RID = Refusal(400, "invalid uuid format")
 
 def parse_ping(path: str, query: bytes) -> Target | Refusal:
     """Return the target that a decoded path and a raw query string address, or why they address none."""
+    if query or len(path) > _REMEMBERED:
+        return _parse(path, query)
+    return _parse_again(path)
+
+
+@lru_cache(maxsize=4096)  # jobs ping the same address for years
+def _parse_again(path: str) -> Target | Refusal:
+    return _parse(path, b"")
+
+
+def _parse(path: str, query: bytes) -> Target | Refusal:
     match = (
         _BY_TOKEN.fullmatch(path)
         or _BY_SLUG.fullmatch(path)

@@ -37,8 +37,10 @@ async def call(
     """Return the app's answer, None when it gave none; `chunks` are ASGI messages, then the body hangs."""
     messages = list(chunks) if chunks is not None else [{"type": "http.request", "body": body or b""}]
     pairs = [(name.lower().encode(), value.encode()) for name, value in headers]
-    if body is not None or chunks is not None:
-        pairs.append((b"content-length", str(len(body or b"")).encode()))
+    if chunks is not None:
+        pairs.append((b"transfer-encoding", b"chunked"))
+    elif body is not None:
+        pairs.append((b"content-length", str(len(body)).encode()))
     scope: dict[str, Any] = {
         "type": "http",
         "http_version": "1.1",
