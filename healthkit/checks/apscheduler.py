@@ -39,9 +39,10 @@ class SchedulerHeartbeat:
         self, scheduler: Any, *, max_late: Duration = "1m", name: str = "scheduler", timeout: Duration = 2.0,
         clock: Clock = time.time,
     ) -> None:  # fmt: skip
-        if not callable(getattr(scheduler, "get_jobs", None)):
-            raise ConfigurationError(
-                f"SchedulerHeartbeat: a {type(scheduler).__name__} is no APScheduler; pass the app's own"
+        if not callable(getattr(scheduler, "get_jobs", None)) or not hasattr(scheduler, "wakeup"):
+            raise ConfigurationError(  # that of APScheduler 4 has jobs, too, of another kind
+                f"SchedulerHeartbeat: a {type(scheduler).__name__} is no scheduler of APScheduler 3; "
+                "pass the app's own"
             )
         self.name = name
         self.timeout = positive(timeout, "SchedulerHeartbeat timeout")

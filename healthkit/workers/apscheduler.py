@@ -14,9 +14,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from apscheduler import events  # type: ignore[import-untyped, unused-ignore]
-from apscheduler.executors.base import BaseExecutor  # type: ignore[import-untyped, unused-ignore]
-from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped, unused-ignore]
+try:
+    from apscheduler import events  # type: ignore[import-untyped, unused-ignore]
+    from apscheduler.executors.base import BaseExecutor  # type: ignore[import-untyped, unused-ignore]
+    from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped, unused-ignore]
+except ImportError as error:
+    raise ImportError(
+        "healthkit.workers.apscheduler wants APScheduler 3; version 4, an alpha, has other schedulers"
+    ) from error
 
 from healthkit.durations import Duration
 from healthkit.workers._watch import TICK, Watch, watch_from

@@ -166,7 +166,7 @@ def _tell_beat(beats: Beats) -> None:
     def begin(sender: Any, **_: Any) -> None:
         """Have the scheduler's loop turn often enough, and tell of each turn."""
         scheduler, dispatched = sender.scheduler, [0]
-        tick, apply = scheduler.tick, scheduler.apply_entry
+        tick, apply = scheduler.tick, scheduler.apply_async  # RedBeat's, too, sends by it
 
         def tell(*args: Any, **kwargs: Any) -> float:
             pause = tick(*args, **kwargs)
@@ -178,6 +178,6 @@ def _tell_beat(beats: Beats) -> None:
             dispatched[0] += 1
             return apply(*args, **kwargs)
 
-        scheduler.tick, scheduler.apply_entry = tell, counted
+        scheduler.tick, scheduler.apply_async = tell, counted
 
     signals.beat_init.connect(begin, weak=False, dispatch_uid=f"{NOTHING}-beat")

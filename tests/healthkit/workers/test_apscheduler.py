@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from healthkit.workers import apscheduler
 from healthkit.workers._jobs import Jobs
 from healthkit.workers._watch import Watch
 from healthkit.workers.apscheduler import install
-from tests.healthkit.workers.programs import beats, body, gaps, pings, settings, wait_for_pings
+from tests.healthkit.workers.programs import ROOT, beats, body, gaps, pings, settings, wait_for_pings
 from tests.recording import RecordingServer
 from tests.waiting import wait_for
 
@@ -150,3 +152,15 @@ def test_what_is_remembered_of_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     for number in range(10):
         listener._end("job", str(number), None)
     assert len(listener._begun) == 3
+
+
+def test_apscheduler_4_is_refused_with_a_reason() -> None:
+    script = (
+        "import sys, types\n"
+        "sys.modules['apscheduler'] = types.ModuleType('apscheduler')  # as version 4, it has no `events`\n"
+        "import healthkit.workers.apscheduler"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert "healthkit.workers.apscheduler wants APScheduler 3" in done.stderr

@@ -122,5 +122,16 @@ def test_jobs_in_a_store_are_watched_from_another_process(
 
 
 def test_what_is_no_scheduler_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="a dict is no APScheduler"):
+    with pytest.raises(ConfigurationError, match="a dict is no scheduler of APScheduler 3"):
         SchedulerHeartbeat({})
+
+
+def test_the_scheduler_of_version_4_is_refused() -> None:
+    class AsyncScheduler:
+        """As in the alpha of version 4: its jobs are to be awaited, and its state is another."""
+
+        async def get_jobs(self) -> list[Any]:
+            return []
+
+    with pytest.raises(ConfigurationError, match="AsyncScheduler is no scheduler of APScheduler 3"):
+        SchedulerHeartbeat(AsyncScheduler())
