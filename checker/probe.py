@@ -38,8 +38,8 @@ async def probe(
         except HttpError as error:
             return no_answer(error, clock())
     sent = nonce() if spec.probe.prove else None
-    if sent is not None or spec.probe.method not in _SAFE:
-        kept = None
+    if sent is not None or spec.probe.stale_after is not None or spec.probe.method not in _SAFE:
+        kept = None  # what was sent a while ago proves nothing
     headers = _headers(spec)
     request = Request(
         spec.url if sent is None else with_nonce(spec.url, sent),

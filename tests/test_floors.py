@@ -37,7 +37,7 @@ CHECKER_FLOORS: list[set[str]] = [
     {"reading", "looks", "memory", "kept"},
     {"config_components"},
     {"config_endpoint", "config_heartbeat", "config_alerting", "config_files"},
-    {"state", "incidents", "channels", "probe", "config_checks", "sight"},
+    {"state", "incidents", "channels", "probe", "config_one", "config_checks", "sight"},
     {"store", "config", "prove"},
     {"config_diff", "config_blocks", "announced", "imports"},
     {"registry", "export", "dispatcher", "reload", "share", "agreement", "own_health", "verdict"},

@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from checker.store import views
 from checker.verdict import as_json
-from checker.web import api_history, api_incidents, api_maintenance, api_monitors, schemas
+from checker.web import api_endpoints, api_history, api_incidents, api_maintenance, api_monitors, schemas
 from checker.web.access import may_read_api, may_write_api
 from checker.web.api_parts import Limit
 from checker.web.context import Context
@@ -39,7 +39,8 @@ def router(context: Context) -> APIRouter:
     reading = APIRouter(dependencies=[Depends(reader)])
     writing = APIRouter(dependencies=[Depends(writer)])
     _status(context, reading)
-    for part in (api_history, api_monitors, api_incidents, api_maintenance):  # `/monitors/{name:path}` last
+    # `/monitors/{name:path}` last: it would take what ends in a word of its own, too
+    for part in (api_history, api_endpoints, api_monitors, api_incidents, api_maintenance):
         part.add(context, reading, writing)
     api = APIRouter(prefix="/api", tags=["api"], responses=_PROBLEMS)
     api.include_router(reading)

@@ -91,6 +91,13 @@ class Monitor(Standing):
     components: list[Component]
 
 
+class Entered(Answer):
+    """What was entered or replaced, and whose it is."""
+
+    name: str
+    source: str
+
+
 class Monitors(Answer):
     """Monitors, endpoints first, by name."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,13 @@ def test_what_a_kind_has_not_is_told(url: str, line: str) -> None:
 def test_an_address_on_this_machine_that_the_guard_would_refuse_is_doubted() -> None:
     text = '[[endpoint]]\nname = "x"\nurl = "http://127.0.0.1/"\nallow_private = false\n'
     assert any("refuses this very address" in each for each in parse(text, PATH, {}).warnings)
+
+
+def test_the_examples_of_the_page_can_be_used() -> None:
+    page = (Path(__file__).parents[2] / "docs/checker/endpoints.md").read_text("utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    config = parse(example + CHANNEL, PATH, {"SHOP_HEALTH_TOKEN": "s3cret"})
+    assert len(config.monitors) == 6
+    assert not [each for each in config.warnings if "endpoint" in each]
+    table = re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \|", page, re.MULTILINE)
+    assert {"status", "latency", "certificate", "answers", "rcode"} <= {word for row in table for word in row}

@@ -33,6 +33,8 @@ CHECKS = [
 MAY_FAIL = {
     "POST /api/maintenance",
     "DELETE /api/maintenance/{number}",
+    "PUT /api/endpoints/{name}",
+    "DELETE /api/monitors/{name}",
     "POST /api/v3/checks/{check}/resume",
     "GET /api/v3/checks/{check}/pings/{n}/body",
     "POST /api/v3/checks/{check}",
