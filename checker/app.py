@@ -98,7 +98,7 @@ class Checker:
         self.store.migrate()
         now = self.clock()
         self.agreement = Agreement(self.store, self.node, self.clock, lambda: self.config)
-        synced = await self.store.write(lambda conn: self.agreement.sync(conn, self._first, now))
+        synced = await self.store.settle(lambda conn: self.agreement.sync(conn, self._first, now))
         for line in synced.lines():
             logger.info("configuration: %s", line)
         self.registry = Registry(self.store)
@@ -291,7 +291,7 @@ class Checker:
         """Make a changed configuration hold; what asks for `self.config` each time follows by itself."""
         channels = self._build(config)
         now = self.clock()
-        await self.store.write(lambda conn: self.agreement.sync(conn, config, now))
+        await self.store.settle(lambda conn: self.agreement.sync(conn, config, now))
         await self.registry.reload()
         self.channels = channels
         self.poller.refer_to(config.server.reachability)

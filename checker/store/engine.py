@@ -89,6 +89,15 @@ class Store:
         """Run `fn` in one transaction on the writer thread, and return after the commit."""
         return await self._bounded(self._submit_write(fn))
 
+    async def settle(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn` in one transaction, however long it takes, one node after another: for large changes."""
+
+        def settled(conn: Connection) -> T:
+            schema.alone(conn)
+            return fn(conn)
+
+        return await asyncio.wrap_future(self._submit(self._writer, self._write_engine, settled))
+
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """Run `fn` on a reader thread, on one consistent view of the data."""
         return await self._bounded(self._submit_read(fn))

@@ -28,6 +28,7 @@ class Lease:
     until: float
 
 
+_THINKING = 20_000  # milliseconds that who holds a lease may think between two statements
 SIGHT = "sight"  # the lease under which one node tells of time that none of them saw
 
 _CLOCK = {
@@ -52,6 +53,8 @@ def acquire(conn: Connection, name: str, owner: str, now: float, ttl: float) -> 
         if conn.execute(select(lease.c.name).where(named)).first() is not None:
             return None
         return _first(conn, name, owner, now + ttl)
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout={_THINKING}")
     if present.owner != owner and present.until > now:
         return None
     # Taken over, or taken up again after it ran out: a new epoch. Prolonged in time: the same.

@@ -31,7 +31,7 @@ def upgrade(conn: Connection, *, where: str) -> None:
 
     Raises `StoreError` when the schema is newer than this program can work with.
     """
-    _alone(conn)
+    alone(conn)
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = conn
@@ -62,12 +62,16 @@ def _go_on_or_refuse(conn: Connection, present: str, head: str, where: str) -> N
     )  # fmt: skip
 
 
-def _alone(conn: Connection) -> None:
-    """Let one node at a time migrate: SQLite's writer lock is held already, PostgreSQL has advisory locks."""
+def alone(conn: Connection) -> None:
+    """Let one node at a time go on with a long transaction, and take its time.
+
+    SQLite's writer lock is held already, PostgreSQL has advisory locks.
+    """
     if conn.dialect.name != "postgresql":
         return
     conn.exec_driver_sql("SET LOCAL statement_timeout=0")
     conn.exec_driver_sql("SET LOCAL lock_timeout=0")
+    conn.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout=120000")
     known = conn.exec_driver_sql("SELECT 1 FROM pg_proc WHERE proname='pg_advisory_xact_lock'").first()
     if known is not None:  # CockroachDB has none: there the version table's key lets one of two win
         conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))

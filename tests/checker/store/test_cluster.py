@@ -129,6 +129,22 @@ def test_a_node_that_is_stopped_within_a_transaction_holds_up_others_for_seconds
     assert not thread.is_alive()
 
 
+def test_nodes_that_first_start_at_once_enter_each_monitor_once(store_url: str) -> None:
+    specs = [heartbeat(f"job-{number}") for number in range(300)]
+    stores = [Store(store_url) for _ in range(3)]
+    stores[0].migrate()
+
+    async def start(each: Store) -> int:
+        return len((await each.settle(lambda conn: monitors.sync(conn, specs, NOW))).added)
+
+    async def main() -> list[int]:
+        return await asyncio.gather(*(start(each) for each in stores))
+
+    assert sorted(asyncio.run(main())) == [0, 0, 300]
+    for each in stores:
+        each.close()
+
+
 def test_an_older_program_goes_on_and_starts_anew_on_a_schema_that_only_grew(
     store: Store, store_url: str
 ) -> None:
