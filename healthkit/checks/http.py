@@ -2,6 +2,7 @@
 
 health.add(ThirdPartyAPI("stripe", "https://api.stripe.com/healthcheck", expect_body="ok"),
 critical=False)
+health.add(ThirdPartyAPI("twilio", client.balance.fetch), critical=False)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from healthkit.checks.http_call import Call, Said, asked, checked_call
 from healthkit.checks.http_exchange import Answer, Deadline, OwnSession, exchange
 from healthkit.checks.reasons import LOST, TIMED_OUT, TLS, network_reason, reason_in_text
 from healthkit.durations import Duration, humanize, seconds
@@ -40,20 +42,25 @@ class ThirdPartyAPI:
     At most 1 MB of a body is read; `max_redirects` are followed, and `headers` and `auth` go to no other
     host. With a `session` of yours it is used as it is; without one, environment proxies and .netrc are not
     used. The value is the time until the whole answer was here, in milliseconds.
+
+    In place of a URL there may be a call without arguments, of the third party's own client library: what it
+    raises, an answer's `status_code` and the time it takes are judged, False fails, and `expect_body` gets
+    what it returned. It ends by its own limits alone.
     """
 
     measurement = "responseTime"
     component_type = "component"
 
     def __init__(
-        self, name: str, url: str, *, method: str = "GET", expect_status: int | Collection[int] = FINE,
+        self, name: str, url: str | Call, *, method: str = "GET", expect_status: int | Collection[int] = FINE,
         warn_latency: Duration | None = None, fail_latency: Duration | None = None,
         expect_body: BodyRule | None = None, headers: Mapping[str, str] | None = None, auth: Any = None,
         session: requests.Session | None = None, timeout: Duration = 5.0, max_redirects: int = 5,
     ) -> None:  # fmt: skip
         self.name = name
         self.timeout = seconds(timeout, what=f"ThirdPartyAPI {name!r} timeout")
-        self._url = _checked_url(url, name)
+        self._call = checked_call(url, name) if callable(url) else None
+        self._url = "" if callable(url) else _checked_url(url, name)
         self._method = method.upper()
         self._expected = _statuses(expect_status, name)
         self._rule = _checked_rule(expect_body, name)
@@ -67,24 +74,29 @@ class ThirdPartyAPI:
         self._given, self._max_redirects = session, max_redirects
         self._kept = threading.local()
         self._deadline = Deadline(0)
-        self.identity = f"http:{urlsplit(url).hostname}"
+        self.identity = f"http:{urlsplit(self._url).hostname}" if self._url else None
 
     def __call__(self) -> Result:
         """Ask once; raises `Warn` or `Fail` with the class of reason first."""
         reason = None
+        said: Said | None = None
         self._deadline = Deadline(self.timeout * OWN_SHARE)
         try:
-            answer = exchange(
-                self._session(), self._method, self._url, headers=self._headers, auth=self._auth,
-                deadline=self._deadline, max_body=MAX_BODY, clock=time.monotonic,
-            )  # fmt: skip
+            if self._call is not None:
+                said = asked(self._call)
+                answer = said.answer
+            else:
+                answer = exchange(
+                    self._session(), self._method, self._url, headers=self._headers, auth=self._auth,
+                    deadline=self._deadline, max_body=MAX_BODY, clock=time.monotonic,
+                )  # fmt: skip
         except (requests.RequestException, OSError) as error:
             reason = http_reason(error)
             if reason is None:
                 raise
         if reason is not None:
             raise Fail(reason)
-        return self._judge(answer)
+        return self._judge(answer, said)
 
     def within(self, limit: float) -> None:
         """Take no longer than `limit` seconds, the timeout that it was registered with."""
@@ -101,16 +113,15 @@ class ThirdPartyAPI:
             session.close()
             self._kept.session = None
 
-    def _judge(self, answer: Answer) -> Result:
-        facts: dict[str, Any] = {
-            "value": round(answer.took * 1000, 3),
-            "unit": "ms",
-            "status_code": answer.status,
-        }
+    def _judge(self, answer: Answer, said: Said | None) -> Result:
+        details = {} if said is not None and said.status is None else {"status_code": answer.status}
+        facts: dict[str, Any] = {"value": round(answer.took * 1000, 3), "unit": "ms", **details}
+        if said is not None and said.value is False:
+            raise Fail("the call returned False", **facts)
         if answer.status not in self._expected:
             raise Fail(f"status {answer.status}: expected {_range(self._expected)}", **facts)
         if self._rule is not None:
-            broken = _broken(self._rule, answer)
+            broken = _broken(self._rule, answer, said)
             if broken:
                 raise Fail(f"body: {broken}", **facts)
         took = humanize(answer.took)
@@ -118,7 +129,7 @@ class ThirdPartyAPI:
             raise Fail(f"latency: the answer took {took} (limit {humanize(self._fail)})", **facts)
         if self._warn is not None and answer.took > self._warn:
             raise Warn(f"latency: the answer took {took} (warning from {humanize(self._warn)})", **facts)
-        return Result(facts["value"], "ms", details={"status_code": answer.status})
+        return Result(facts["value"], "ms", details=details)
 
     def _session(self) -> requests.Session:
         """Return the given session, or one of this thread's own: requests' are not safe to share."""
@@ -149,15 +160,15 @@ def http_reason(error: Exception) -> str | None:
     return network_reason(error) or reason_in_text(error) or (LOST if is_lost else None)
 
 
-def _broken(rule: BodyRule, answer: Answer) -> str:
+def _broken(rule: BodyRule, answer: Answer, said: Said | None) -> str:
     """Return what is wrong with a body, empty if nothing; the body itself is never quoted."""
     if isinstance(rule, str):
         return "" if rule in answer.text else "the expected text is not in it"
     if isinstance(rule, re.Pattern):
         return "" if rule.search(answer.text) else "the expected pattern is not found in it"
-    parsed: Any = answer.text
+    parsed: Any = answer.text if said is None else said.value
     with contextlib.suppress(ValueError, RecursionError):
-        parsed = json.loads(answer.text)
+        parsed = json.loads(answer.text) if said is None else parsed
     try:
         return "" if rule(parsed) else "the rule for it says no"
     except (Warn, Fail):
