@@ -8,7 +8,9 @@ import re
 import threading
 import traceback
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
+from healthkit.announcing import job_url
 from healthkit.errors import ConfigurationError
 from healthkit.heartbeat import FRAMES, Heartbeat
 
@@ -19,6 +21,11 @@ _OTHER = re.compile(r"[^a-z0-9_]")
 MAX_SLUG = 100
 
 Make = Callable[[str], Heartbeat]
+Due = Callable[[str], Mapping[str, Any]]
+
+
+def _unknown(_name: str) -> Mapping[str, Any]:
+    return {}
 
 
 def slug(name: str) -> str:
@@ -39,7 +46,8 @@ class Jobs:
     """The heartbeats of a worker's jobs, and how many have ended.
 
     `named` gives jobs their ping URL. Every other gets `base` + its slug, made by the checker when first
-    pinged (`create=1`); `only` limits that to some names. Without a `base` others have none.
+    pinged (`create=1`); `only` limits that to some names. Without a `base` others have none. `due` tells when
+    such a job is due, in the words of `Heartbeat`, so that the checker expects it then.
     """
 
     def __init__(
@@ -48,11 +56,13 @@ class Jobs:
         base: str | None = None,
         only: Collection[str] | None = None,
         make: Make = Heartbeat,
+        due: Due = _unknown,
     ) -> None:
         self._named = dict(named or {})
         self._base = base or ""
         self._only = only
         self._make = make
+        self._due = due
         self._heartbeats: dict[str, Heartbeat | None] = {}
         self._ended: dict[int, int] = {}  # by thread: each counts for itself, so no count is lost
         self._failed: dict[int, int] = {}
@@ -101,12 +111,20 @@ class Jobs:
     def _find(self, name: str) -> Heartbeat | None:
         url = self._named.get(name)
         if url is None and self._base and (self._only is None or name in self._only):
-            url = automatic_url(self._base, name)
+            url = self._announced(automatic_url(self._base, name), name)
         try:
             return self._make(url) if url else None
         except ConfigurationError as error:  # the job comes first
             log.error("the job %s has no heartbeat: %s", name, error)
             return None
+
+    def _announced(self, url: str, name: str) -> str:
+        """Return the URL with when the job is due; the bare one where its library does not tell."""
+        try:
+            return job_url(url, dict(self._due(name)))
+        except Exception as error:  # noqa: BLE001 - a library's own objects are asked, and the job comes first
+            log.warning("when the job %s is due cannot be told: %s", name, type(error).__name__)
+            return url
 
 
 def automatic_url(base: str, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from healthkit.durations import Duration
 from healthkit.workers._beats import Backlog, Beats, beats_from
-from healthkit.workers._jobs import Jobs
+from healthkit.workers._jobs import Due, Jobs
 
 Figures = Callable[[], Mapping[str, Any]]
 TICK = 1.0  # seconds between two looks at what is due
@@ -77,13 +77,15 @@ def watch_from(
     only: Collection[str] | None = None,
     figures: Figures | None = None,
     backlog: Callable[[], float] | None = None,
+    due: Due | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Watch:
     """Return the watch that was asked for: by arguments, else by `HEALTHKIT_PING_URL`, `HEALTHKIT_PING_EVERY`
     and `HEALTHKIT_JOBS_URL`.
     """
     beats = beats_from(environ, url, every)
-    found = Jobs(jobs, jobs_url or environ.get("HEALTHKIT_JOBS_URL"), only)
+    base = jobs_url or environ.get("HEALTHKIT_JOBS_URL")
+    found = Jobs(jobs, base, only) if due is None else Jobs(jobs, base, only, due=due)
     return Watch(beats, found, figures=figures, backlog=backlog)
 
 

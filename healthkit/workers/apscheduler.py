@@ -24,6 +24,7 @@ except ImportError as error:
     ) from error
 
 from healthkit.durations import Duration
+from healthkit.workers._schedules import of_trigger
 from healthkit.workers._watch import TICK, Watch, watch_from
 
 OWN = "healthkit"  # the alias of our executor and job store, and the id of our job
@@ -52,7 +53,12 @@ def install(
     What is not given comes from `HEALTHKIT_PING_URL`, `HEALTHKIT_PING_EVERY` and `HEALTHKIT_JOBS_URL`. A
     wrong URL is logged, and raises nothing.
     """
-    watch = watch_from(url=url, every=every, jobs=jobs, jobs_url=jobs_url)
+
+    def due(job: str) -> Mapping[str, Any]:
+        found = scheduler.get_job(job)
+        return of_trigger(found.trigger) if found is not None else {}
+
+    watch = watch_from(url=url, every=every, jobs=jobs, jobs_url=jobs_url, due=due)
     scheduler.add_listener(_Listener(watch), _HEARD)
     if watch.beats is not None:
         scheduler.add_executor(_InTheLoop(), OWN)

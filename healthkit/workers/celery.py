@@ -20,6 +20,7 @@ from celery.worker import state  # type: ignore[import-untyped, unused-ignore]
 from healthkit import transport
 from healthkit.durations import Duration
 from healthkit.workers._beats import Beats, beats_from
+from healthkit.workers._schedules import of_beat
 from healthkit.workers._watch import TICK, Watch, watch_from
 
 NOTHING = "healthkit"  # dispatch_uid's prefix: installing twice is installing once
@@ -52,6 +53,7 @@ def install(
         only=_names(app, only),
         figures=_figures,
         backlog=_backlog(app),
+        due=lambda task: of_beat((app.conf.beat_schedule or {}).values(), task, app.timezone),
     )
     if watch.beats is not None:
         app.steps["consumer"].add(_step(watch))

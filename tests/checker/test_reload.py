@@ -103,7 +103,7 @@ class Desk:
 def test_a_file_that_comes_changes_and_goes_in_the_folder_is_noticed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="checker")
     desk = Desk(tmp_path)
     assert not desk.once()
     extra = tmp_path / "conf.d" / "extra.toml"

@@ -65,6 +65,7 @@ def test_what_stands_in_the_url_already_stays() -> None:
 
 
 def test_a_uuid_is_a_monitor_that_exists(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="healthkit")
     url = "https://checker.example/ping/7f3c0f04-4a5b-4e0f-9d29-2f3f4f5f6f70"
     assert job_url(url, {"every": "5m"}) == url
     assert "7f3c0f04" not in caplog.text
@@ -113,8 +114,7 @@ def test_without_a_checker_there_is_nothing_to_announce() -> None:
         assert repr(Health("shop", announce=nothing, url="https://shop.example/health"))
 
 
-def test_an_announcement_that_cannot_be_meant_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+def test_an_announcement_that_cannot_be_meant_is_told_at_once() -> None:
     checker, here = "https://checker.example/announce/the-key", "https://shop.example/health"
     for announce, url in (
         (checker, None),
