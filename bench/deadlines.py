@@ -2,8 +2,8 @@
 
 `python -m bench.deadlines [--quick] [--monitors N] [--database URL]`. Rows: start, memory and idle CPU; the
 time from a deadline to the alert at a local receiver, for misses spread over a minute; and 10,000 missed at
-once, until they are recorded, and told. The misses of the first part are unrelated, so the limit of a storm is
-out of the way; for the second it is the default. Deadlines are moved in the store while the checker runs.
+once, until they are recorded, and told. The misses of the first part are unrelated, so the limit of a storm
+is out of the way; for the second it is the default. Deadlines are moved in the store while the checker runs.
 """
 
 from __future__ import annotations

@@ -24,7 +24,9 @@ _log = logging.getLogger(__name__)
 DAY = 86_400.0
 EVERY = 600.0  # seconds between two rounds
 ROWS = 500  # rows that one transaction deletes at most
-MONITORS = 100  # heartbeats that one transaction looks at
+MONITORS = 100  # heartbeats that one transaction deletes pings of
+LOOKED_AT = 2_000  # heartbeats that are asked at once whether they have many pings
+AT_ONCE = 100_000  # heartbeats of which one round asks that: a million take a hundred minutes
 PAUSE = 0.05  # seconds between two transactions, so that pings come in between
 
 
@@ -51,6 +53,7 @@ class Retention:
         self._registry = registry
         self._clock = clock
         self._keep = keep or Keep()
+        self._next = 0  # the first heartbeat that the next round asks about
 
     async def run(self) -> None:
         """Forget what is old, every ten minutes, for ever."""
@@ -99,9 +102,8 @@ class Retention:
         return count
 
     async def _pings(self, now: float, pause: float) -> int:
-        keep = self._keep
-        ids = self._registry.heartbeat_ids()
-        count = 0
+        keep, count = self._keep, 0
+        ids = await self._with_many_pings()
         for index in range(0, len(ids), MONITORS):
             part = ids[index : index + MONITORS]
             prune = functools.partial(
@@ -114,3 +116,19 @@ class Retention:
             )
             count += await self._repeat(prune, pause)
         return count
+
+    async def _with_many_pings(self) -> list[int]:
+        """Return heartbeats that may have pings to forget; of very many, the next part with each round."""
+        ids = self._registry.heartbeat_ids()
+        first = self._next if self._next < len(ids) else 0
+        self._next = first + AT_ONCE
+        ids = ids[first : self._next]
+        found: list[int] = []
+        for index in range(0, len(ids), LOOKED_AT):
+            many = functools.partial(
+                history.with_many_pings,
+                monitor_ids=ids[index : index + LOOKED_AT],
+                most=min(self._keep.old_pings, self._keep.pings),
+            )
+            found += await self._store.read(many)
+        return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from sqlalchemy import Connection
 
 from checker.model import Event, Incident, Notification, Poll, Verdict
@@ -36,6 +37,22 @@ def test_of_each_heartbeat_its_last_pings_are_kept(store: Store) -> None:
     assert len([n for each, n in kept if each == house.id("quiet")]) == 5
     assert forget(house, NOW + 31 * DAY, Keep(pings=50, old_pings=10)) == 40
     assert forget(house, NOW + 31 * DAY, Keep(pings=50, old_pings=10)) == 0
+
+
+def test_of_very_many_heartbeats_each_round_looks_at_the_next_part(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checker.retention.AT_ONCE", 1)
+    house = House(store, heartbeat("one"), heartbeat("two"))
+
+    async def main() -> list[int]:
+        for name in ("one", "two"):
+            await house.recorder.record([(house.id(name), success()) for _ in range(20)])
+        await Roller(store, node="n", clock=house.clock, pause=0.0, settle=0.0).once(house.now)
+        retention = Retention(store, house.registry, house.clock, keep=Keep(pings=15, old_pings=10))
+        return [await retention.once(NOW) for _ in range(3)]
+
+    assert asyncio.run(main()) == [5, 5, 0]
 
 
 def test_polls_are_kept_for_days(store: Store) -> None:

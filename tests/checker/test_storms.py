@@ -51,6 +51,33 @@ def test_who_falls_while_the_storm_is_young_joins_it_unheard_and_later_ones_are_
     assert house.events == [f"opened {STORM}", "opened job050"]
 
 
+def test_where_only_very_many_make_a_storm_a_quarter_of_them_are_told_at_once() -> None:
+    house = desk(least=200)
+    fail(house, range(50))
+    house.judge()
+    assert house.events == [f"opened job{number:03}" for number in range(50)]
+    fail(house, range(50, 51))
+    house.judge()
+    assert len(house.events) == 51
+
+
+def test_who_is_held_back_is_looked_at_again_each_second_until_told(store: Store) -> None:
+    names = [f"m{number}" for number in range(8)]
+    house = House(store, *(heartbeat(name) for name in names))
+
+    async def main() -> list[int]:
+        await house.recorder.record([(house.id(name), failure()) for name in names])
+        told = []
+        for second in range(8):
+            await house.assembler.once(house.now + second)
+            told.append(len(house.rows(incident, "id")))
+        return told
+
+    told = asyncio.run(main())
+    assert told[0] == 0
+    assert told[-1] == 8  # as soon as they were held long enough, not with the next sweep
+
+
 def test_a_storm_ends_with_the_last_recovery() -> None:
     house = desk()
     fail(house, range(60))
