@@ -93,10 +93,10 @@ def main(arguments: list[str] | None = None) -> int:
     quick = parser.parse_args(arguments).quick
     files()
     with target() as port:
-        thousand = Plan(port, 1_000, 5.0 if quick else 30.0)
-        few = replace(thousand, endpoints=200, seconds=5.0 if quick else 15.0)
+        thousand = Plan(port, 1_000, 4.0 if quick else 15.0)
+        few = replace(thousand, endpoints=200, seconds=4.0 if quick else 12.0)
         print(facts(thousand), flush=True)
-        ours = measured("ours", replace(thousand, seconds=5.0 if quick else 60.0))
+        ours = measured("ours", replace(thousand, seconds=4.0 if quick else 60.0))
         bare = measured("bare", thousand)
         rows = [row("the checker, documents change", ours, bare)]
         if not quick:

@@ -53,7 +53,7 @@ async def measure(plan: Plan, store: Store) -> Measured:
     async with http:
         poller = Poller(registry, recorder, http, time.time)
         running = asyncio.create_task(poller.run())
-        await asyncio.sleep(min(plan.every, FIRST_WITHIN) + 2 * plan.every + 1)
+        await asyncio.sleep(min(plan.every, FIRST_WITHIN) + 1.5 * plan.every)
         await _settled(registry, recorder, plan)
         http.begun.clear()
         wall, cpu, before = time.monotonic(), time.process_time(), _rows(store)
@@ -85,7 +85,7 @@ async def _settled(registry: Registry, recorder: Recorder, plan: Plan) -> None:
         if known >= plan.answering and recorder.waiting < plan.answering:
             break
         await asyncio.sleep(0.2)
-    await asyncio.sleep(2 * plan.every)
+    await asyncio.sleep(plan.every)
 
 
 def _drifts(specs: list[MonitorSpec], begun: list[tuple[str, float]]) -> list[float]:
