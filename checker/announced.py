@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from checker.config_endpoint import endpoint
 from checker.config_heartbeat import heartbeat
-from checker.config_section import Part, Section, Source
+from checker.config_section import Section
+from checker.config_source import Part, Source
 from checker.model import Kind, MonitorSpec
 from checker.toml_lines import Lines
 from healthkit.errors import ConfigurationError

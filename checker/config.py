@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from checker import config_alerting, config_checks, config_files
 from checker.config_endpoint import endpoint
 from checker.config_heartbeat import heartbeat
-from checker.config_section import ConfigError, Place, Section, Source, nearest
+from checker.config_section import Section, nearest
+from checker.config_source import ConfigError, Place, Source
 from checker.config_values import url, wrong_url
 from checker.maintenance import MaintenanceSpec
 from checker.model import ChannelSpec, MonitorSpec

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from checker.config_section import Source, nearest
+from checker.config_section import nearest
+from checker.config_source import Source
 from checker.config_values import is_local
 from checker.maintenance import MaintenanceSpec, covers
 from checker.model import ChannelSpec, Kind, MonitorSpec

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from checker.config_section import ConfigError, Part, Section, Source
+from checker.config_section import Section
+from checker.config_source import ConfigError, Part, Source
 from checker.toml_lines import Lines
 
 FOLDER = "conf.d"

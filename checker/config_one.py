@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from checker.config_endpoint import endpoint
-from checker.config_section import ConfigError, Part, Section, Source, nearest
+from checker.config_section import Section, nearest
+from checker.config_source import ConfigError, Part, Source
 from checker.model import MonitorSpec
 from checker.toml_lines import Lines
 

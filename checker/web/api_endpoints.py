@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Response
 
 from checker.config_one import one_endpoint
-from checker.config_section import ConfigError
+from checker.config_source import ConfigError
 from checker.model import Kind, MonitorSpec
 from checker.store import components, endpoints
 from checker.store.checks import TakenError

@@ -16,7 +16,8 @@ from checker.config import parse
 from checker.config_components import rules
 from checker.config_endpoint import endpoint
 from checker.config_heartbeat import heartbeat
-from checker.config_section import Part, Section, Source
+from checker.config_section import Section
+from checker.config_source import Part, Source
 from checker.toml_lines import Lines
 
 PAGE = (Path(__file__).parents[2] / "docs/checker/configuration.md").read_text(encoding="utf-8")
