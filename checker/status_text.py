@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from checker.model import State
 from checker.moments import clock, span
 from checker.store.views import Overview, Watched
-from checker.verdict import LOOKS, TROUBLED, verdict, worst
+from checker.verdict import TROUBLED, look_of, verdict, worst
 
 COLOURS = {"ok": "32", "warn": "33", "bad": "31;1", "mute": "2"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
@@ -48,7 +48,7 @@ def _troubles(monitors: Iterable[Watched], now: float, paint: Painter) -> Iterat
             continue
         for each in (monitor, *monitor.components):
             if each.state.state in TROUBLED:
-                look = LOOKS[each.state.state]
+                look = look_of(each.state)
                 since = span(max(0.0, now - each.state.since))
                 yield f"  {paint(look.tone, look.label)}  {plain(each.spec.full_name, 100)}, for {since}"
                 yield f"        {plain(each.state.reason) or 'no reason given'}"
@@ -64,7 +64,7 @@ def _table(monitors: Iterable[Watched], now: float, paint: Painter) -> list[str]
 
 def _row(each: Watched, indent: str, now: float) -> tuple[str, tuple[str, str, str, str]]:
     state = each.state
-    look = LOOKS[state.state]
+    look = look_of(state)
     label = f"{look.label}, running" if state.started else look.label
     if each.snoozed_until is not None and each.snoozed_until > now:
         label += f", snoozed until {clock(each.snoozed_until, now)}"

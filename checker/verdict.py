@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checker.model import Kind, State
+from checker.model import Cause, Kind, MonitorState, State
 from checker.store.views import Overview, Watched
 
 AFFECTED = 6  # names that are listed before the rest is counted
@@ -30,6 +30,14 @@ LOOKS = {
     State.PAUSED: Look("mute", "paused"),
 }
 TROUBLED = (State.DOWN, State.WARN)
+GONE = Look("warn", "gone")
+
+
+def look_of(state: MonitorState) -> Look:
+    """Return how a monitor's own state is shown; a component that its document has no longer is gone."""
+    if state.state is State.WARN and state.cause is Cause.GONE:
+        return GONE
+    return LOOKS[state.state]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from checker.schedule import describe
 from checker.store.board import Tally
 from checker.store.noise import Noisy
 from checker.store.views import ChannelView, Delivery, Watched
-from checker.verdict import AFFECTED, LOOKS, TROUBLED, Look, Verdict, names, summed_up, worst
+from checker.verdict import AFFECTED, LOOKS, TROUBLED, Look, Verdict, look_of, names, summed_up, worst
 from checker.web.present_incident import delivery
 from healthkit.durations import humanize
 
@@ -217,7 +217,7 @@ def part_of(part: Watched) -> dict[str, Any]:
     return {
         "name": part.spec.name,
         "full_name": part.spec.full_name,
-        "state": LOOKS[part.state.state],
+        "state": look_of(part.state),
         "since": part.state.since,
         "reason": part.state.reason,
         "reading": reading_of(part.state.value, part.state.unit),

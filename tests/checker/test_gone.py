@@ -11,6 +11,7 @@ from checker.model import Cause, Kind, MonitorSpec, Origin, Poll, State, Verdict
 from checker.probe_spec import ComponentRule, ProbeSpec
 from checker.retention import Retention
 from checker.store import Store
+from checker.verdict import look_of
 from tests.checker.house import SHOP, House
 
 DAY = 86_400.0
@@ -68,6 +69,7 @@ def test_a_vanished_component_is_told_once_and_forgotten_after_a_day(store: Stor
         state = shop.house.state("shop/queue:depth")
         assert (state.state, state.cause) == (State.WARN, Cause.GONE)
         assert "gone" in state.reason
+        assert look_of(state).label == "gone"
         assert shop.house.state("shop").state is State.UP
         assert shop.told == [("opened", "shop: queue:depth is gone")]
         assert str(shop.house.channels["ops"].told[0].incident.severity) == "warning"
