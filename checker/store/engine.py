@@ -134,7 +134,11 @@ class Store:
 
     async def _bounded(self, future: Future[T]) -> T:
         waiting = asyncio.wrap_future(future)
-        done, _ = await asyncio.wait({waiting}, timeout=self._timeout)
+        try:
+            done, _ = await asyncio.wait({waiting}, timeout=self._timeout)
+        except asyncio.CancelledError:  # whoever waited had less time than we give
+            waiting.add_done_callback(_forget)
+            raise
         if done:
             return waiting.result()
         waiting.add_done_callback(_forget)
