@@ -33,8 +33,10 @@ _STEP = re.compile(
 _SIGN = re.compile(r"==|!=|<=|>=|<|>|=+|[A-Za-z]+")
 _QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
 _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
-# `(a+)+` and its like may take longer than the sun will shine, and nothing can interrupt them.
-_ENDLESS = re.compile(r"[+*}][^()]*\)[+*{]")
+# `(a+)+`, `(a|b)*` and their like may take longer than the sun will shine, and nothing can interrupt them.
+_ENDLESS = re.compile(r"(?:[+*|]|,\d*\})[^()]*\)[+*{]")
+# Two of these, and a long body that nearly matches takes minutes, in which nothing else is looked at.
+_WIDE = re.compile(r"(?:(?<!\\)\.|\[\^[^\]]*\]|\\[SDW])(?:[*+]|\{\d*,\})")
 _DURATIONS = frozenset({"latency", "certificate"})
 _NUMERIC = frozenset({"<", "<=", ">", ">="})
 _BARE = frozenset({"status", "latency", "certificate", "rcode", "answers"})  # subjects without parts
@@ -174,7 +176,11 @@ def _number(text: str) -> float | None:
 def _pattern(text: str) -> re.Pattern[str]:
     if _ENDLESS.search(text):
         raise ConfigurationError(
-            "the pattern repeats what is repeated already, such as (a+)+, and may never end"
+            "the pattern repeats what is repeated or has a choice in it, such as (a+)+, and may never end"
+        )
+    if len(_WIDE.findall(text)) > 1:
+        raise ConfigurationError(
+            "the pattern has several .* or their like, and may take very long; write one condition for each"
         )
     try:
         return re.compile(text)

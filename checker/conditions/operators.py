@@ -9,7 +9,7 @@ from typing import Any
 
 from checker.conditions.seen import MISSING, as_text
 
-SEARCHED = 65_536  # characters in which a pattern is looked for
+SEARCHED = 16_384  # characters in which a pattern is looked for: it takes their square at worst
 
 
 @dataclass(frozen=True, slots=True)
