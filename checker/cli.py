@@ -137,6 +137,8 @@ def _add_import(commands: Any, common: argparse.ArgumentParser) -> None:
             product.add_argument(
                 "--api-key", metavar="KEY", help="the project's API key (default: $HEALTHCHECKS_API_KEY)"
             )
+        elif name == "gatus":
+            product.add_argument("files", metavar="FILE", type=Path, nargs="+", help="its file, or files")
         else:
             product.add_argument("file", metavar="FILE", type=Path, help="what to read")
 

@@ -32,7 +32,10 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _found(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Found, str]:
     if options.product == "gatus":
-        return gatus.read(gatus.load(options.file)), f"Gatus ({options.file.name})"
+        documents = [gatus.load(each) for each in options.files]
+        return gatus.read(
+            gatus.together(documents)
+        ), f"Gatus ({', '.join(each.name for each in options.files)})"
     if options.product == "uptime-kuma":
         return kuma.read(kuma.load(options.file)), f"Uptime Kuma ({options.file.name})"
     key = options.api_key or environ.get(KEY, "")

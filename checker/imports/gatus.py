@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,6 +52,23 @@ def load(path: Path) -> object:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = str(error).splitlines()[-1].strip() if str(error) else ""
         raise ImportProblem(f"{path}: is not valid YAML: {where}") from None
+
+
+def together(documents: Sequence[object]) -> object:
+    """Return several files as one document, as Gatus takes them: lists one after the other, tables merged."""
+    if len(documents) == 1:
+        return documents[0]
+    whole: dict[Any, Any] = {}
+    for each in documents:
+        for key, value in each.items() if isinstance(each, dict) else ():
+            before = whole.get(key)
+            if isinstance(before, list) and isinstance(value, list):
+                whole[key] = before + value
+            elif isinstance(before, dict) and isinstance(value, dict):
+                whole[key] = {**before, **value}
+            else:
+                whole[key] = value
+    return whole
 
 
 def read(document: object) -> Found:

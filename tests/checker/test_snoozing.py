@@ -7,16 +7,17 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker.assembler import Manner
-from checker.model import Snooze
+from checker.model import Snooze, State
 from checker.rules.reminders import Reminders, is_due
 from checker.store import Store, operations, snoozes
 from checker.store.tables import snooze
 from tests.checker.house import NOW, House, ListChannel, failure, heartbeat, success
 from tests.checker.judging import heartbeat as spec_of
+from tests.checker.test_incidents import Desk
 
 HOUR = 3600.0
 
@@ -179,3 +180,23 @@ def test_each_multiple_of_a_rhythm_is_due_in_exactly_one_sweep(every: float, swe
     due = sum(is_due(every, 0.0, last, now) for last, now in pairwise(sweeps))
     passed = {now // every for now in sweeps[1:] if now // every > max(0.0, sweeps[0] // every)}
     assert due == len(passed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["fail", "success"])), max_size=30))
+def test_while_all_are_snoozed_nothing_is_told_and_what_is_down_at_the_end_is_told_once(
+    signs: list[tuple[int, str]],
+) -> None:
+    desk = Desk({number: spec_of(name=f"job-{number}", fail_after=1) for number in (1, 2, 3)})
+    end = desk.now + 10 * HOUR
+    desk.settings["snoozes"] = {number: Snooze(end, desk.now) for number in desk.monitors}
+    for number, kind in signs:
+        desk.ping(number, kind)
+        desk.judge()
+    assert desk.told == []
+    desk.now = end
+    desk.settings["snoozes"] = {}
+    desk.judge()
+    desk.judge()
+    down = {f"job-{number}" for number, state in desk.states.items() if state.state is State.DOWN}
+    assert sorted(desk.events) == sorted(f"opened {name}" for name in down)

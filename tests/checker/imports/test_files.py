@@ -295,6 +295,21 @@ def test_the_command_prints_or_writes_into_the_folder(
     assert len(load(path, environ).monitors) == 6
 
 
+def test_several_files_of_gatus_count_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here, there = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    here.write_text(
+        "alerting: {slack: {webhook-url: 'https://x.example'}}\nendpoints: [{name: a, url: 'https://a'}]"
+    )
+    there.write_text(
+        "alerting: {discord: {webhook-url: 'https://y.example'}}\n"
+        "endpoints: [{name: b, url: 'https://b', alerts: [{type: slack}]}]"
+    )
+    assert cli.main(["import", "gatus", str(here), str(there)], {}) == 0
+    printed = capsys.readouterr().out
+    assert [name in printed for name in ('"a"', '"b"', '"slack"', '"discord"')] == [True] * 4
+    assert 'channels = ["slack"]' in printed
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "a: [", "endpoints: 5", "- 1", "\x00"])
 def test_what_is_no_configuration_is_said(
     tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
