@@ -296,10 +296,12 @@ class _Fold:
                     for key, _ in each.components:
                         if self._registry.component(monitor_id, key) is None:
                             missing.setdefault(monitor_id, {})[key] = None
-        for monitor_id in sorted(missing):
-            endpoint = Monitor(monitor_id, self._spec(monitor_id))
-            for made in components.ensure(self._conn, endpoint, list(missing[monitor_id]), self._now):
-                self._created[monitor_id, made.spec.name] = made
+        if not missing:
+            return
+        wanted = [(Monitor(each, self._spec(each)), missing[each]) for each in sorted(missing)]
+        for made in components.ensure_all(self._conn, wanted, self._now):
+            if made.parent_id is not None:
+                self._created[made.parent_id, made.spec.name] = made
 
     def _ids(self, work: Sequence[Sequence[tuple[int, Observation]]]) -> set[int]:
         found = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, select
 
@@ -10,6 +10,8 @@ from checker.components import component_spec
 from checker.model import MonitorSpec, MonitorState
 from checker.state import initial
 from checker.store import codec, door, monitors, news
+from checker.store.bulk import among, ids
+from checker.store.monitor_rows import insert_parts
 from checker.store.monitors import Monitor
 from checker.store.tables import monitor, state
 
@@ -18,15 +20,35 @@ FORGOTTEN = "gone from its document, and forgotten"
 
 def ensure(conn: Connection, endpoint: Monitor, keys: Sequence[str], now: float) -> list[Monitor]:
     """Return the components of these keys, making what is not there, or had gone; safe to repeat."""
-    made = []
-    for key in sorted(keys):
-        spec = component_spec(endpoint.spec, key)
-        found = monitors.insert(conn, spec, endpoint.id, now)
-        if found is None:
-            found = _present(conn, endpoint.id, spec, now)
-        made.append(Monitor(found, spec, endpoint.id))
-    news.changed(conn, [each.id for each in made])
-    return made
+    return ensure_all(conn, [(endpoint, keys)], now)
+
+
+def ensure_all(
+    conn: Connection, wanted: Iterable[tuple[Monitor, Iterable[str]]], now: float
+) -> list[Monitor]:
+    """Do as `ensure` for many endpoints in a few statements: at the first start all are new at once."""
+    specs = {
+        (endpoint.id, key): component_spec(endpoint.spec, key)
+        for endpoint, keys in wanted
+        for key in sorted(keys)
+    }
+    insert_parts(conn, specs, now)
+    parents = sorted({endpoint_id for endpoint_id, _ in specs})
+    rows = conn.exec_driver_sql(
+        "SELECT id, parent_id, name, removed_at, monitor_id FROM monitor"
+        f" LEFT JOIN monitor_state ON monitor_id = id WHERE {among(conn, 'parent_id')} ORDER BY id",
+        ids(conn, parents),
+    )
+    found = [(row, spec) for row in rows.all() if (spec := specs.get((row.parent_id, row.name))) is not None]
+    back = [row.id for row, _ in found if row.removed_at is not None]
+    if back:
+        conn.exec_driver_sql(
+            f"UPDATE monitor SET removed_at = NULL WHERE {among(conn, 'id')}", ids(conn, back)
+        )
+    fresh = [(row, spec) for row, spec in found if row.monitor_id is None or row.removed_at is not None]
+    door.save_states(conn, {row.id: initial(spec, now) for row, spec in fresh})
+    news.changed(conn, [row.id for row, _ in found])
+    return [Monitor(row.id, spec, row.parent_id) for row, spec in found]
 
 
 def described(conn: Connection, monitor_id: int, spec: MonitorSpec) -> None:
@@ -64,13 +86,3 @@ def forget(conn: Connection, monitor_ids: Sequence[int], now: float) -> list[int
     if ids:
         news.changed(conn, ids)
     return ids
-
-
-def _present(conn: Connection, endpoint_id: int, spec: MonitorSpec, now: float) -> int:
-    """Return the id of a component that is there already; one that was gone begins anew."""
-    is_it = (monitor.c.parent_id == endpoint_id) & (monitor.c.name == spec.name)
-    row = conn.execute(select(monitor.c.id, monitor.c.removed_at).where(is_it)).one()
-    if row.removed_at is not None:
-        conn.execute(monitor.update().where(is_it).values(removed_at=None))
-        door.save_states(conn, {row.id: initial(spec, now)})
-    return int(row.id)

@@ -100,6 +100,11 @@ def insert_all(conn: Connection, specs: Sequence[MonitorSpec], now: float) -> No
     )
 
 
+def insert_parts(conn: Connection, specs: Mapping[tuple[int, str], MonitorSpec], now: float) -> None:
+    """Insert components, (endpoint's id, name) -> specification, without a state; what is there stays."""
+    _MONITORS(conn, [_row(spec, endpoint_id, now) for (endpoint_id, _), spec in specs.items()])
+
+
 def _row(spec: MonitorSpec, parent_id: int | None, now: float) -> Row:
     text = codec.dumps({} if parent_id else codec.spec_to(spec))
     return (str(spec.kind), spec.name, parent_id, spec.slug, spec.token or None, spec.source, text, now)

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
-from checker.model import Kind, MonitorSpec, Ping, PingKind, State
+from checker.model import Kind, MonitorSpec, MonitorState, Ping, PingKind, State
 from checker.schedule import Cron, Every, OnCalendar
 from checker.state import advance
 from checker.store import Store, components, door, monitors
 from checker.store.monitors import Monitor, Synced
 from checker.store.tables import change, monitor
+
+T0 = 1_000.0
 
 SHOP = MonitorSpec(
     Kind.ENDPOINT,
@@ -208,3 +210,26 @@ def test_a_token_moves_with_the_file_from_one_heartbeat_to_another(store: Store)
     found = live(store)
     assert found["other"].spec.token == two
     assert found["Nightly invoices"].spec.token not in ("", one, two)
+
+
+def test_components_of_many_endpoints_are_made_at_once_and_those_that_were_gone_begin_anew(
+    store: Store,
+) -> None:
+    specs = [MonitorSpec(Kind.ENDPOINT, f"e{n}", url="http://e.test/") for n in range(3)]
+    store.write_now(lambda conn: monitors.sync(conn, specs, T0))
+    found = [each for each in store.read_now(monitors.load) if each.parent_id is None]
+    wanted = [(each, ["b:x", "a:x"]) for each in found]
+    made = store.write_now(lambda conn: components.ensure_all(conn, wanted, T0))
+    assert [(each.parent_id, each.spec.name) for each in made] == [
+        (each.id, key) for each in found for key in ("a:x", "b:x")
+    ]
+    first, *others = [each.id for each in made]
+    store.write_now(lambda conn: components.forget(conn, [first], T0 + 1))
+    down = MonitorState(State.DOWN, T0)
+    store.write_now(lambda conn: door.save_states(conn, dict.fromkeys(others, down)))
+    again = store.write_now(lambda conn: components.ensure_all(conn, wanted, T0 + 2))
+    assert [each.id for each in again] == [first, *others]
+    states = store.read_now(lambda conn: door.load_states(conn, [first, *others]))
+    assert (states[first].state, states[first].since) == (State.NEW, T0 + 2)
+    assert all(states[each] == down for each in others)
+    assert {first, *others} <= {each.id for each in store.read_now(monitors.load)}
