@@ -161,7 +161,11 @@ def faults(folder: Path, size: Size) -> list[Promise]:
             time.sleep(2 * size.every)
             settled = cluster.targets.count(after, time.monotonic()) / (time.monotonic() - after)
         found = _promises(cluster, pinger, told, cluster.targets.longest_gap(began, ended), settled)
-        traces = sum("Traceback" in each.output for each in cluster.nodes)
+        met = [each.output.partition("Traceback") for each in cluster.nodes]
+        traces = sum(bool(word) for _, word, _ in met)
+        for head, word, tail in met:
+            if word:
+                _say(f"{head[-300:]}{word}{tail[:3000]}")
         return [*found, Promise("nodes that met an error of their own", str(traces), traces == 0)]
 
 

@@ -60,6 +60,7 @@ class Watcher:
         self._hiccup = min(HICCUP, blind_after) if math.isfinite(blind_after) else math.inf
         self.turned_at: float | None = None  # when the loop last got through
         self._sighted: float | None = None  # until when we saw, for sure
+        self._waited = False  # whether the last turn left time for pings that were waiting
         self._beaten: float | None = None  # when the store last got a sign of life from us
         self._told: dict[
             int, float
@@ -94,12 +95,14 @@ class Watcher:
         if gap > self._blind_after:
             if not await self._account_for(now - gap, now):
                 return 0
-        elif gap > self._hiccup:
+        elif gap > self._hiccup and not self._waited:
+            self._waited = True  # but not twice: where every turn is this slow, deadlines must be judged too
             await self._beat(now)
             self._sighted = now
             return 0
         elif gap < 0:
             _log.warning("the clock went back by %.1f s; deadlines are late by as much", -gap)
+        self._waited = False
         count = await self._judge(now)
         await self._beat(now)
         self._sighted = now

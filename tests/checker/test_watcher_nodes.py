@@ -105,3 +105,17 @@ def test_a_deadline_whose_node_does_not_judge_it_is_judged_by_another_soon(store
         assert len(house.rows(change, "id")) == len(SPECS)
 
     asyncio.run(main())
+
+
+def test_deadlines_are_judged_though_every_look_is_slow(store: Store) -> None:
+    house = House(store, *SPECS)
+
+    async def main() -> None:
+        one = watcher(house, "a")
+        await one.once(NOW)
+        for turn in range(1, 40):
+            house.now = NOW + turn * 3.0  # slower than a hiccup, each of them
+            await one.once(house.now)
+        assert house.state("job-0").state is State.DOWN
+
+    asyncio.run(main())
