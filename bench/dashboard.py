@@ -170,7 +170,8 @@ def main(arguments: list[str] | None = None) -> int:
     head = (
         f"{size.endpoints:,} endpoints with four components each, {size.heartbeats:,} heartbeats, "
         f"{size.down} down, {size.days} days of history, {database}. {os.cpu_count()} cores "
-        f"({platform.machine()}), Python {platform.python_version()}. Goal: a median under 100 ms."
+        f"({platform.machine()}), Python {platform.python_version()}, load average {os.getloadavg()[0]:.0f}. "
+        "Goal: a median under 100 ms; CPU is what a page takes where nothing else runs."
     )
     table = ["| page | median | slowest | CPU | kB |", "|---|---|---|---|---|", *map(str, rows)]
     text = "\n".join([head, "", *table, ""])

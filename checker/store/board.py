@@ -84,13 +84,7 @@ def standing(conn: Connection, state: State) -> set[int]:
     return set(found.scalars())
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a scrape tells of a monitor."""
-
-    id: int
-    state: str
-    latency: float | None
+Standing = tuple[int, str, float | None]  # a monitor's id, its state, and how long its last answer took
 
 
 def standings(conn: Connection) -> list[Standing]:
@@ -102,7 +96,7 @@ def standings(conn: Connection) -> list[Standing]:
         else f"(data::json ->> {place})::double precision"
     )
     rows = conn.exec_driver_sql(f"SELECT monitor_id, state, {latency} FROM monitor_state")
-    return [Standing(*row) for row in rows]
+    return [tuple(row) for row in rows]
 
 
 def page(

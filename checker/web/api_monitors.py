@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
@@ -30,7 +30,8 @@ def add(context: Context, reading: APIRouter, writing: APIRouter) -> None:
         offset: Offset = 0,
     ) -> Any:
         """Endpoints with their components, then heartbeats, by name; narrowed by `kind`, `state`, `tag`."""
-        chosen = _chosen(context, lambda each: not each.parent and kind in (None, each.kind), tag)
+        everyone = [*context.monitors.endpoints(), *context.monitors.heartbeats()]
+        chosen = _chosen(each for each in everyone if _wanted(each[1], kind, tag))
         chosen = await _standing(context, chosen, state)
         found = await context.store.read(lambda conn: views.watched(conn, chosen[offset : offset + limit]))
         shown = [monitor_json(each) for each in found]
@@ -41,7 +42,8 @@ def add(context: Context, reading: APIRouter, writing: APIRouter) -> None:
         endpoint: str | None = None, state: State | None = None, limit: Most = 1000, offset: Offset = 0
     ) -> Any:
         """The components of all endpoints, or of one; `state` narrows them down."""
-        chosen = _chosen(context, lambda each: bool(each.parent) and endpoint in (None, each.parent), None)
+        everyone = list(context.monitors.specs.items())
+        chosen = _chosen(each for each in everyone if each[1].parent and endpoint in (None, each[1].parent))
         chosen = await _standing(context, chosen, state)
         page = set(chosen[offset : offset + limit])
         tops = {context.monitors.full_name(context.monitors.specs[each].parent) for each in page}
@@ -105,14 +107,14 @@ def _command(context: Context, writing: APIRouter, verb: str, summary: str) -> N
         return standing_json(spec.full_name, state)
 
 
-def _chosen(context: Context, wanted: Callable[[MonitorSpec], bool], tag: str | None) -> list[int]:
+def _wanted(spec: MonitorSpec, kind: Kind | None, tag: str | None) -> bool:
+    return kind in (None, spec.kind) and (tag is None or tag in spec.tags)
+
+
+def _chosen(found: Iterable[tuple[int, MonitorSpec]]) -> list[int]:
     """Return the ids of monitors in the order they are told: endpoints first, by name."""
-    found = [
-        (each.kind is Kind.HEARTBEAT, each.full_name, number)
-        for number, each in list(context.monitors.specs.items())
-        if wanted(each) and (tag is None or tag in each.tags)
-    ]
-    return [number for _, _, number in sorted(found)]
+    places = sorted((spec.kind is Kind.HEARTBEAT, spec.full_name, number) for number, spec in found)
+    return [number for _, _, number in places]
 
 
 async def _standing(context: Context, chosen: list[int], state: State | None) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from checker.model import MonitorSpec, State
 from checker.store.board import Standing
@@ -30,19 +29,17 @@ def render(scrape: Scrape, specs: Mapping[int, MonitorSpec]) -> str:
 
 
 def _lines(scrape: Scrape, specs: Mapping[int, MonitorSpec]) -> Iterator[str]:
-    found = [(each, specs[each.id]) for each in scrape.standings if each.id in specs]
-    everyone = [(each, _labels(spec.full_name, spec.kind)) for each, spec in found]
-    counts = Counter(each.state for each, _ in everyone)
+    labels = [_labels(specs[number]) if number in specs else "" for number, _, _ in scrape.standings]
+    everyone = [(each, *how[1:]) for each, how in zip(labels, scrape.standings, strict=True) if each]
+    counts = Counter(state for _, state, _ in everyone)
     yield from _head("monitors", "Monitors by state, components included.")
     yield from (f'{PREFIX}_monitors{{state="{state}"}} {counts[state]}' for state in State)
     yield from _head("monitor_up", "1 unless the monitor is down.")
-    yield from (f"{PREFIX}_monitor_up{labels} {int(each.state != State.DOWN)}" for each, labels in everyone)
+    yield from [f"{PREFIX}_monitor_up{each} {0 if state == 'down' else 1}" for each, state, _ in everyone]
     yield from _head("monitor_latency_seconds", "How long the last answer took.")
-    yield from (
-        f"{PREFIX}_monitor_latency_seconds{labels} {each.latency:.6f}"
-        for each, labels in everyone
-        if each.latency is not None
-    )
+    yield from [
+        f"{PREFIX}_monitor_latency_seconds{each} {took:.6f}" for each, _, took in everyone if took is not None
+    ]
     yield from _head("open_incidents", "Incidents that are not resolved.")
     yield f"{PREFIX}_open_incidents {scrape.open_incidents}"
     yield from _head("channel_broken", "1 when the far side refused for good.")
@@ -58,9 +55,8 @@ def _head(name: str, text: str) -> tuple[str, str]:
     return f"# HELP {PREFIX}_{name} {text}", f"# TYPE {PREFIX}_{name} gauge"
 
 
-@lru_cache(maxsize=100_000)
-def _labels(full_name: str, kind: str) -> str:
-    return f'{{name="{_quoted(full_name)}",kind="{kind}"}}'
+def _labels(spec: MonitorSpec) -> str:
+    return f'{{name="{_quoted(spec.full_name)}",kind="{spec.kind.value}"}}'
 
 
 def _quoted(text: str) -> str:

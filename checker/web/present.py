@@ -104,7 +104,7 @@ def page(
     node: str = "",
 ) -> Page:
     """Return the dashboard's content at `now`."""
-    opened = {incident.group: incident for incident in board.open}
+    opened = _opened(board.open)
     troubles = board.tally.troubles
     down = [each.name for each in troubles if each.state is State.DOWN]
     return Page(
@@ -129,6 +129,17 @@ def page(
         ping_url=ping_url,
         node=node,
     )
+
+
+def _opened(found: Sequence[Incident]) -> dict[str, Incident]:
+    """Return the open incident that each endpoint and heartbeat is in, by its name; its own first."""
+    by_member = {
+        member.name.partition("/")[0]: incident
+        for incident in found
+        for member in incident.members
+        if member.resolved_at is None
+    }
+    return by_member | {incident.group: incident for incident in found}
 
 
 def listed(rows: Sequence[dict[str, Any]], number: int, total: int) -> Listed:
@@ -207,9 +218,17 @@ def _trouble(monitor: Watched, opened: Incident | None, now: float) -> dict[str,
         "more": max(0, len(bad) - PARTS),
         "incident": opened.id if opened else 0,
         "acknowledged": bool(opened and opened.acknowledged_at),
-        "explains": list(opened.suppressed[:AFFECTED]) if opened else [],
+        "explains": _explained(monitor, opened),
+        "explained": bool(opened and monitor.spec.name in opened.suppressed),
         "snoozed": (monitor.snoozed_until or 0.0) > now,
     }
+
+
+def _explained(monitor: Watched, opened: Incident | None) -> list[str]:
+    """Return what the same cause explains beside this monitor and its components."""
+    if opened is None or opened.group != monitor.spec.name:
+        return []
+    return list(opened.suppressed[:AFFECTED])
 
 
 def part_of(part: Watched) -> dict[str, Any]:

@@ -180,6 +180,19 @@ def test_what_is_down_is_named_with_component_reason_and_time(site: Site) -> Non
     assert "nightly-invoices" not in trouble
 
 
+def test_what_a_cause_explains_leads_to_its_incident(site: Site) -> None:
+    site.put("shop", State.DOWN, reason="HTTP 503")
+    site.put("nightly-invoices", State.DOWN, reason="exit 1")
+    job = Member(site.id("nightly-invoices"), "nightly-invoices", State.DOWN, "exit 1", Cause.FAILED, NOW - 9)
+    shop = Member(site.id("shop"), "shop", State.DOWN, "503", Cause.HTTP, NOW - 720)
+    rest = {"members": (shop, job), "suppressed": ("nightly-invoices",)}
+    found = Incident(0, "shop", "k", "shop is down", "503", NOW - 720, **rest)  # type: ignore[arg-type]
+    site.store.write_now(lambda conn: incidents.save(conn, found, NOW))
+    page = site.ask("/").text
+    assert "It explains, too: nightly-invoices." in page
+    assert "explained by <a href=" in page[page.index(">nightly-invoices</a> <span") :]
+
+
 def test_a_component_alone_counts_its_endpoint_as_down(site: Site) -> None:
     site.healthy()
     site.put("shop", State.WARN)
