@@ -59,6 +59,7 @@ def made_at_one_known_at_all(nodes: list[Node]) -> None:
     assert {"new-0", "new-4"} <= {each["name"] for each in shown["monitors"]}
 
 
+@pytest.mark.timeout(300)
 def test_nodes_that_die_and_sleep_cost_no_ping_no_poll_and_no_alert(
     nodes: list[Node], targets: Targets, alerts: Alerts, postgres_url: str
 ) -> None:
