@@ -65,7 +65,9 @@ class Component(Standing):
 
 
 class Monitor(Standing):
-    """An endpoint or a heartbeat; `source` tells whose it is: "file", "api" or "auto" (made by a ping)."""
+    """An endpoint or a heartbeat. `source` tells whose it is: "file", "api", "announced" (by its own app or
+    job), or "auto" (made by a ping).
+    """
 
     kind: Kind
     slug: str
