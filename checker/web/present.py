@@ -117,9 +117,11 @@ def page(
         incidents=[_incident(incident) for incident in board.open],
         more_incidents=board.open_count - len(board.open),
         endpoints=listed(
-            [_endpoint(each, now) for each in board.endpoints], choice.endpoints, board.found[0]
+            [_endpoint(each, now) for each in _by_badness(board.endpoints)], choice.endpoints, board.found[0]
         ),
-        heartbeats=listed([_heartbeat(each, now) for each in board.jobs], choice.jobs, board.found[1]),
+        heartbeats=listed(
+            [_heartbeat(each, now) for each in _by_badness(board.jobs)], choice.jobs, board.found[1]
+        ),
         choice=choice,
         grown=board.tally.of().total() > PAGE or bool(choice.search or choice.tag),
         channels=[_channel(channel) for channel in board.channels],
