@@ -76,7 +76,7 @@ class _Copy:
         if isinstance(value, _NUMBERS):
             return _number(value)
         if not isinstance(value, _HOLDERS):
-            raise UnfitError(f"holds a {type(value).__name__[:MAX_KEY]}, which JSON cannot")
+            raise UnfitError(f"holds a value of type {type(value).__name__[:MAX_KEY]}, which JSON cannot")
         if depth == 0:
             raise UnfitError(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
         self._parts += len(value)

@@ -79,7 +79,7 @@ class Hostile(dict[str, Any]):
         (float("nan"), "nan"),
         (float("-inf"), "inf"),
         (10**400, "64 bits"),
-        (object(), "holds a object"),
+        (object(), "holds a value of type object"),
         (Decimal("1.5"), "Decimal"),
         (datetime(2026, 1, 1), "datetime"),  # noqa: DTZ001 - rubbish on purpose
         ({1, 2}, "set"),
