@@ -15,7 +15,7 @@ from tests.checker.web.browser import Tab, chromium, tab
 from tests.checker.web.served import served
 from tests.checker.web.site import ADMIN, NOW, Site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 LONG = "a-very-long-name-without-any-place-to-break-" * 4
 CONTRAST = """
@@ -118,16 +118,17 @@ def test_buttons_work_without_javascript(well: Shown) -> None:
         await page.click("footer a[href^='/login']")
         await page.ask(f"document.querySelector('#token').value = '{ADMIN}'")
         await page.click("form.sign-in button")
-        assert await page.ask("location.pathname") == "/monitors/shop"
+        await page.until("location.pathname === '/monitors/shop'")
         await page.click("button[value=pause]")
-        assert ", paused" in await page.ask("document.querySelector('.verdict').innerText")
+        await page.until("document.querySelector('.verdict').innerText.includes(', paused')")
         await page.click("button[value=resume]")
+        await page.until("document.querySelector('button[value=pause]') !== null")
         await page.click("button[value=snooze]")
-        assert "snoozed until" in await page.ask("document.querySelector('.verdict').innerText")
+        await page.until("document.querySelector('.verdict').innerText.includes('snoozed until')")
         await page.click("button[value=unsnooze]")
-        assert "snoozed" not in await page.ask("document.querySelector('.verdict').innerText")
+        await page.until("!document.querySelector('.verdict').innerText.includes('snoozed')")
         await page.click(".signing button")
-        assert await page.ask("document.querySelector('.actions')") is None
+        await page.until("document.querySelector('.actions') === null")
 
     well.visit(walk)
 
