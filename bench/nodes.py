@@ -115,16 +115,14 @@ class Cluster:
         return Node(folder, behind, self.alerts.url, text, free_port())
 
 
-def cost(folder: Path, size: Size) -> list[tuple[str, ...]]:
-    """Return a row for each number of nodes, at work and idle."""
-    rows = []
+def cost(folder: Path, size: Size) -> Iterator[tuple[str, ...]]:
+    """Give a row for each number of nodes, at work and idle."""
     idle = Size(0, 0, 0, size.every, size.pinged, size.sleep, size.watched)
     for count in (1, 2, 4):
         for work in (size, idle):
             cluster = Cluster(folder / f"cost-{count}-{work.endpoints}", work, LONG, 1.0, count)
             with cluster.up():
-                rows.append(_measured(cluster, count))
-    return rows
+                yield _measured(cluster, count)
 
 
 def _measured(cluster: Cluster, count: int) -> tuple[str, ...]:
