@@ -128,10 +128,10 @@ def test_apps_are_bounded_in_number(site: Site) -> None:
     assert announce(site, {**SHOP, "name": "app-3"}).status == 409
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'{"a":' * 5000, b"\xff\xfe", b'"' + b"x" * 70_000])
-def test_what_is_no_announcement_is_refused(site: Site, body: bytes) -> None:
-    answer = site.ask(f"/announce/{PING_KEY}", key="", method="POST", body=body)
-    assert answer.status in (400, 413)
+def test_what_is_no_announcement_is_refused(site: Site) -> None:
+    for body in (b"", b"{", b"[]", b"1", b'{"a":' * 5000, b"\xff\xfe", b'"' + b"x" * 70_000):
+        answer = site.ask(f"/announce/{PING_KEY}", key="", method="POST", body=body)
+        assert answer.status in (400, 413), body[:10]
 
 
 def test_an_app_that_cannot_be_meant_hears_why(site: Site) -> None:
