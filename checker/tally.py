@@ -29,7 +29,7 @@ from checker.store.nodes import Fenced
 
 _log = logging.getLogger(__name__)
 
-GATHER = 0.1  # seconds that a look waits for others
+GATHER = 0.2  # seconds that a look waits for others
 LAZY = 5.0  # seconds for which counting on may stay in memory
 WITHIN = 15.0  # seconds; a store that hangs does not keep endpoints from being looked at
 MOST = 5_000  # looks that may wait to be judged

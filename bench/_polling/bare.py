@@ -1,7 +1,7 @@
 """The bare prototype: as little as can poll and keep a row of each answer; nothing is judged, nobody is told.
 
 `python -m bench._polling.bare JSON` prints a `Measured` as JSON. pycurl's own asyncio loop, `json.loads`, the
-document's status, and one INSERT a poll, in transactions of all that came within a tenth of a second.
+document's status, and one INSERT a poll, in transactions of all that came within a fifth of a second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pycurl
 
 from bench._polling.plan import Measured, Plan, files, peak_mb, percentile, urls
 
-COMMIT_EVERY = 0.1
+COMMIT_EVERY = 0.2
 
 
 class Bare:
