@@ -25,7 +25,7 @@ BATCH = 1_000  # deadlines in one transaction
 LOOK = 1.0  # seconds between two looks, at most
 BEAT = 5.0  # seconds between two signs of our own life in the store
 BLIND_AFTER = 2 * BEAT  # seconds without a look, or a sign of life, that make a blind time
-TELL_WITHIN = 30.0  # seconds that one node has for telling all heartbeats of a blind time
+TELL_WITHIN = 30.0  # seconds in which a node tells the next thousand heartbeats of a blind time, at most
 PATIENCE = 2.0  # seconds after which any node judges a deadline that the one it is meant for has not judged
 HICCUP = 2.0  # seconds without a look after which waiting pings get a moment to come in first
 
@@ -92,9 +92,12 @@ class Watcher:
             self._sighted = lost if self._sighted is None else min(self._sighted, lost)
             return 0
         gap = now - (now if self._sighted is None else self._sighted)
+        seen = now
         if gap > self._blind_after:
-            if not await self._account_for(now - gap, now):
+            accounted = await self._account_for(now - gap, now)
+            if accounted is None:
                 return 0
+            seen = accounted
         elif gap > self._hiccup and not self._waited:
             self._waited = True  # but not twice: where every turn is this slow, deadlines must be judged too
             await self._beat(now)
@@ -104,8 +107,8 @@ class Watcher:
             _log.warning("the clock went back by %.1f s; deadlines are late by as much", -gap)
         self._waited = False
         count = await self._judge(now)
-        await self._beat(now)
-        self._sighted = now
+        await self._beat(seen)
+        self._sighted = seen
         return count
 
     async def stop(self, now: float) -> None:
@@ -133,31 +136,43 @@ class Watcher:
     def _judges(self, monitor_id: int, deadline: float, now: float) -> bool:
         return deadline < now - PATIENCE or self._share.judges(monitor_id)
 
-    async def _account_for(self, start: float, now: float) -> bool:
-        """Tell heartbeats of time in which no node saw, once; False while another node is telling them."""
+    async def _account_for(self, start: float, now: float) -> float | None:
+        """Tell heartbeats of time in which no node saw, once; None while another node is telling them.
+
+        Return until when we saw: pings came in while they were told.
+        """
         sights = await self._store.write(lambda conn: nodes.others_sight(conn, self._node, now, TELL_WITHIN))
         if sights is None:
-            return False
+            return None
         if sights.last is not None:
             start = max(start, sights.last)
+        seen = now
         if now - start > self._blind_after:
-            await self._tell_blind(start, now)
+            seen = await self._tell_blind(start, now)
         self._beaten = None
-        await self._beat(now)
+        await self._beat(seen)
         await self._store.write(lambda conn: nodes.release(conn, nodes.SIGHT, self._node))
-        return True
+        return seen
 
-    async def _tell_blind(self, start: float, end: float) -> None:
+    async def _tell_blind(self, start: float, end: float) -> float:
         _log.warning("could not see for %.1f s; deadlines move by as much", end - start)
         await self._store.write(lambda conn: blind.put(conn, self._node, start, end))
         ids = self._registry.heartbeat_ids()
+        seen = end
         for index in range(0, len(ids), BATCH):
             part = ids[index : index + BATCH]
             # Interrupted by a store that went away again, the next try tells each only what it does not know.
             news = [(each, Blind(self._told.get(each, start), end)) for each in part]
             await self._record(news)
             self._told.update(dict.fromkeys(part, end))
+            now = self._clock()
+            if 0 <= now - seen <= self._blind_after:  # else we were stopped while telling
+                seen = now
+            await self._store.write(
+                functools.partial(nodes.acquire, name=nodes.SIGHT, owner=self._node, now=now, ttl=TELL_WITHIN)
+            )
         self._told.clear()
+        return seen
 
     async def _record(self, observations: Sequence[tuple[int, Observation]]) -> int:
         try:

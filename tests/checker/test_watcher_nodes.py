@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from checker.model import State
 from checker.share import Share
@@ -117,5 +120,34 @@ def test_deadlines_are_judged_though_every_look_is_slow(store: Store) -> None:
             house.now = NOW + turn * 3.0  # slower than a hiccup, each of them
             await one.once(house.now)
         assert house.state("job-0").state is State.DOWN
+
+    asyncio.run(main())
+
+
+def test_the_time_that_telling_takes_is_not_blind_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand heartbeats a batch, and each batch takes its time: pings come in meanwhile."""
+    monkeypatch.setattr("checker.watcher.BATCH", 2)
+    house = House(store, *SPECS)
+
+    async def main() -> None:
+        one = watcher(house, "a")
+        await one.once(NOW)
+        before = house.state("job-0").deadline
+        assert before is not None
+        record = house.recorder.record
+
+        async def slow(*arguments: Any, **more: Any) -> Any:
+            house.now += 8.0
+            return await record(*arguments, **more)
+
+        monkeypatch.setattr(house.recorder, "record", slow)
+        house.now = NOW + 60
+        await one.once(house.now)
+        monkeypatch.undo()
+        assert house.now == NOW + 60 + 4 * 8.0
+        await see(house, house.now + 5, one)
+        assert house.state("job-0").deadline == before + 60
 
     asyncio.run(main())
