@@ -47,7 +47,8 @@ class Running:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if "listening" not in line:
-            raise RuntimeError(f"the checker did not start; see {self._folder / 'checker.log'}")
+            said = (self._folder / "checker.log").read_text()[-2_000:]
+            raise RuntimeError(f"the checker did not start: {said}")
         self.started = time.monotonic() - began
         return self
 
