@@ -6,6 +6,7 @@ import asyncio
 import logging
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -59,15 +60,27 @@ def _gate(key: str, open_slugs: bool) -> Gate:
     return Gate(key=key, open_slugs=open_slugs)
 
 
+class Described(FastAPI):
+    """An application that describes itself when first asked to: that takes longer than a start should."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made once, with the management API's key."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+            schemes["ApiKey"] = {"type": "apiKey", "in": "header", "name": "X-Api-Key"}
+        return super().openapi()
+
+
 def pages(context: Context) -> FastAPI:
     """Return the part behind the ping receiver: pages, API, metrics and the checker's own health."""
-    fastapi = FastAPI(
+    fastapi = Described(
         title="healthkit checker",
         description="The checker's own JSON API; times are epoch seconds.",
         version=distribution_version(),
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,
     )
     fastapi.include_router(dashboard.router(context))
     fastapi.include_router(actions.router(context))
@@ -75,6 +88,10 @@ def pages(context: Context) -> FastAPI:
     fastapi.include_router(announce.router(context))
     for number in v3.VERSIONS:
         fastapi.include_router(v3.router(context, number))
+
+    @fastapi.get("/openapi.json", include_in_schema=False)
+    async def described() -> Response:
+        return JSONResponse(await asyncio.to_thread(fastapi.openapi))
 
     @fastapi.get("/metrics", include_in_schema=False)
     async def figures(request: Request) -> Response:
@@ -101,7 +118,6 @@ def pages(context: Context) -> FastAPI:
 
     fastapi.mount("/static", StaticFiles(directory=HERE / "static"))
     mount_health(fastapi, context.health)
-    _openapi(fastapi)
     return fastapi
 
 
@@ -127,10 +143,3 @@ def _refusal(request: Request, status: int, text: str, headers: dict[str, str]) 
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": text}, status, headers)
     return PlainTextResponse(text, status, headers)
-
-
-def _openapi(fastapi: FastAPI) -> None:
-    """Name the management API's key in the OpenAPI document, and where validation speaks our own words."""
-    document = fastapi.openapi()
-    schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-    schemes["ApiKey"] = {"type": "apiKey", "in": "header", "name": "X-Api-Key"}

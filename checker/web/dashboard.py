@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -147,7 +148,8 @@ def router(context: Context) -> APIRouter:
 
     @pages.get("/docs", response_class=HTMLResponse)
     async def docs(request: Request) -> HTMLResponse:
-        return render("docs.html", schema=request.app.openapi(), example=_example)
+        schema = await asyncio.to_thread(request.app.openapi)
+        return render("docs.html", schema=schema, example=_example)
 
     return pages
 
