@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 import redis as redis_library
 from hypothesis import HealthCheck, settings
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from examples.servers import PostgresServer, RedisServer
 
@@ -57,16 +57,41 @@ def redis_url(redis_server_url: str) -> str:
     return url
 
 
-@pytest.fixture
-def postgres_url(postgres_server_url: str) -> Iterator[str]:
-    """An empty database of a real PostgreSQL, as an SQLAlchemy URL for psycopg 3; dropped after the test."""
+@pytest.fixture(scope="session")
+def new_postgres(postgres_server_url: str) -> Callable[..., str]:
+    """Make a database of a real PostgreSQL, a copy of `template`, and return its URL for psycopg 3."""
     url = make_url(postgres_server_url).set(drivername="postgresql+psycopg")
-    server = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    name = f"healthkit_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield url.set(database=name).render_as_string(hide_password=False)
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+    def make(template: str = "template1") -> str:
+        name = f"healthkit_{os.getpid()}_{next(_numbers)}"
+        with psycopg.connect(_plain(url), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        return url.set(database=name).render_as_string(hide_password=False)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def drop_postgres(postgres_server_url: str) -> Callable[[str], None]:
+    """Drop a database that `new_postgres` made, whoever is still connected to it."""
+
+    def drop(url: str) -> None:
+        with psycopg.connect(_plain(make_url(postgres_server_url)), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)".encode())
+
+    return drop
+
+
+@pytest.fixture
+def postgres_url(new_postgres: Callable[..., str], drop_postgres: Callable[[str], None]) -> Iterator[str]:
+    """An empty database of a real PostgreSQL, as an SQLAlchemy URL for psycopg 3; dropped after the test."""
+    url = new_postgres()
+    yield url
+    drop_postgres(url)
+
+
+def _plain(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 # Files that wait the longest for real programs, and cannot be shared out among workers.

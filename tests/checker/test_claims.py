@@ -22,6 +22,7 @@ from checker.reading import no_answer, read
 from checker.store import Store
 from checker.watcher import BLIND_AFTER
 from tests.checker.house import NOW, House
+from tests.checker.stores import prepared
 
 MINUTE, HOUR = 60.0, 3600.0
 CONFIG = """
@@ -312,8 +313,7 @@ SILENCE: list[tuple[str, str, Story]] = [
 
 @pytest.fixture
 def site(tmp_path: Path) -> Any:
-    store = Store(f"sqlite:///{tmp_path / 'checker.db'}")
-    store.migrate()
+    store = prepared(tmp_path / "checker.db")
     yield Site(store)
     store.close()
 

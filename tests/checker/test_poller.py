@@ -26,6 +26,7 @@ from checker.store import Store, StoreUnavailable, door, monitors
 from checker.store.bulk import Row
 from tests.checker import hostile
 from tests.checker.hostile import HostileServer
+from tests.checker.stores import prepared
 from tests.recording import Answer, RecordingServer
 
 NOW = 1_700_000_000.0
@@ -74,8 +75,7 @@ class FailingRecorder(Recorder):
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'checker.db'}")
-    store.migrate()
+    store = prepared(tmp_path / "checker.db")
     yield store
     store.close()
 

@@ -14,12 +14,13 @@ from checker.channels import build
 from checker.dispatcher import GIVE_UP
 from checker.http import Http
 from checker.model import ChannelSpec, Event, Notification
-from checker.store import Store, outbox
+from checker.store import outbox
 from checker.store.channel_threads import StoredPosts
 from checker.store.tables import outbox as outbox_table
 from checker.store.views import channel_views
 from tests.checker.channels.samples import HOSTILE, HTTP_KINDS, hostile, notification, settings
 from tests.checker.house import House, ListChannel
+from tests.checker.stores import prepared
 from tests.recording import Answer, RecordingServer
 
 TAKEN = Answer(200, b'{"ok": true, "id": "9", "ts": "1.2", "channel": "C1", "result": {"message_id": 5}}')
@@ -27,8 +28,7 @@ TAKEN = Answer(200, b'{"ok": true, "id": "9", "ts": "1.2", "channel": "C1", "res
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    store = Store(f"sqlite:///{tmp_path / 'checker.db'}")
-    store.migrate()
+    store = prepared(tmp_path / "checker.db")
     yield House(store)
     store.close()
 

@@ -19,6 +19,7 @@ from checker.store.windows import Windows
 from checker.web.app import app
 from checker.web.context import Context
 from healthkit.health import Health
+from tests.checker.stores import prepare
 from tests.checker.web.asgi import Reply, call
 
 NOW = 1_800_000_000.0
@@ -84,8 +85,9 @@ class Site:
         self.config: Config = load(path, {})
         self.now = NOW
         self.live = False  # whether time goes by
+        if store is None:
+            prepare(folder / "checker.db")
         self.store = store or Store(self.config.server.database)
-        self.store.migrate()
         self.store.write_now(lambda conn: monitors.sync(conn, self.config.monitors, NOW - 7200))
         self.registry = Registry(self.store)
         self.registry.reload_now()

@@ -34,6 +34,7 @@ from checker.web.context import Context
 from checker.web.headers import SafeHeaders
 from checker.web.present import Notice
 from healthkit.health import Health
+from tests.checker.stores import prepare
 from tests.checker.web.asgi import Reply, call
 
 NOW = 1_800_000_000.0
@@ -74,8 +75,8 @@ class Site:
         text = CONFIG.format(folder=folder, admin_token=admin_token)
         path.write_text(text if admin_token else text.replace('admin_token = ""\n', ""))
         self.config: Config = load(path, {})
+        prepare(folder / "checker.db")
         self.store = Store(self.config.server.database)
-        self.store.migrate()
         self.registry = Registry(self.store)
         self.sync(self.config.monitors)
         self.notices: Sequence[Notice] = ()

@@ -39,7 +39,6 @@ class Bench:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        store.migrate()
         store.write_now(lambda conn: monitors.sync(conn, [JOB], NOW))
         self.registry = Registry(store)
         self.registry.reload_now()

@@ -16,10 +16,11 @@ from checker.model import Command, Kind, MonitorSpec, PingKind, PingRules, State
 from checker.record import Recorder
 from checker.registry import Registry
 from checker.schedule import Every
-from checker.store import Store, door, monitors
+from checker.store import door, monitors
 from checker.store.tables import ping
 from checker.web.ping import Gate, PingReceiver
 from checker.web.ping_rules import counted_as
+from tests.checker.stores import prepared
 from tests.checker.web.asgi import call
 
 NOW = 1_800_000_000.0
@@ -70,8 +71,7 @@ class Job:
     """A heartbeat with rules, behind a receiver over a real store."""
 
     def __init__(self, folder: Path, **rest: Any) -> None:
-        self.store = Store(f"sqlite:///{folder / 'x.db'}")
-        self.store.migrate()
+        self.store = prepared(folder / "x.db")
         spec = MonitorSpec(Kind.HEARTBEAT, "job", slug="job", token=TOKEN, schedule=Every(3600.0), **rest)
         self.store.write_now(lambda conn: monitors.sync(conn, [spec], NOW))
         self.registry = Registry(self.store)
