@@ -29,6 +29,7 @@ LATE = 2.0  # seconds after which a ping carries its true time
 BEAT_GAP = 1.0  # least seconds between two fleeting pings of one run
 LOOK_GAP = 30.0  # seconds between two looks for what other processes left in the journal
 FIRST_ANSWER = 1.0  # seconds that leaving may wait for a server's first answer, from the first try on
+KEPT_WITHIN = 1.0  # seconds that leaving may wait for the thread's writing into the journal
 VAIN_FOR = 600.0  # seconds for which a vain wait spares the next processes theirs
 
 
@@ -65,6 +66,7 @@ class Sender:
         self._numbers = itertools.count(1)
         self._fleeting: dict[tuple[str, str], Ping] = {}
         self._fleeted: dict[tuple[str, str], float] = {}  # when one was last sent
+        self._keeping = False  # the thread is about to write one down
         self._held: deque[Ping] = deque(maxlen=LIMIT)  # undelivered, where the disk would not take them
         self._journaled = False  # some of ours are in the journal
         self._unstarted: deque[None] = deque([None])  # whoever pops it starts the thread
@@ -98,7 +100,7 @@ class Sender:
 
     def settled(self) -> bool:
         """Whether nothing is left to send or to keep."""
-        return not self._waiting and not self._fleeting and not self._held
+        return not (self._waiting or self._keeping or self._fleeting or self._held)
 
     def flush(self, timeout: float) -> bool:
         """Wait `timeout` seconds at most, while the server answers; return whether all is delivered."""
@@ -185,7 +187,7 @@ class Sender:
         if ping is not None:
             try:
                 if resting or self._owing() or not self._deliver(ping):
-                    self._keep(ping)
+                    self._keep_waiting(number)
             finally:
                 self._waiting.pop(number, None)
         if resting or self._resting():
@@ -287,9 +289,21 @@ class Sender:
             log.warning("a ping to %s is lost: no room in memory and none on disk", self._origin)
         self._held.append(ping)
 
+    def _keep_waiting(self, number: int) -> None:
+        """Keep a ping, unless whoever leaves has taken it meanwhile; they wait for what is being kept."""
+        self._keeping = True
+        try:
+            if ping := self._waiting.pop(number, None):
+                self._keep(ping)
+        finally:
+            self._keeping = False
+
     def _keep_the_rest(self) -> None:
         for waiting in (self._waiting, self._fleeting):
             for key in list(waiting):
                 ping = waiting.pop(key, None)  # type: ignore[call-overload]
                 if ping is not None:
                     self._keep(ping)
+        end = time.monotonic() + KEPT_WITHIN
+        while self._keeping and time.monotonic() < end:
+            time.sleep(0.001)

@@ -294,7 +294,10 @@ def test_ctrl_c_of_a_terminal_reaches_the_command_once(environ: dict[str, str]) 
     def read_until(word: bytes) -> bytes:
         nonlocal text
         while word not in text:
-            text += os.read(terminal, 1000)
+            try:
+                text += os.read(terminal, 1000)
+            except OSError:  # everybody has gone
+                pytest.fail(f"no {word!r} in {text!r}")
         return text
 
     read_until(b"ready")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 from healthkit import pings, transport
 from healthkit.errors import ConfigurationError
 from healthkit.exchange import Line, Unreachable, worth_retrying
-from healthkit.journal import Journal
+from healthkit.journal import Journal, Record
 from healthkit.pings import Ping, Request
 from healthkit.sender import Sender, backoff, patience
 from tests.recording import CERTIFICATE, Answer, RecordingServer, black_hole, refused_url
@@ -304,6 +305,24 @@ def test_one_ping_that_the_server_stumbles_over_does_not_hold_up_the_rest_for_ev
     assert server.wait_for(3)[2].query == {"rid": "good"}
     assert worth_retrying(500, age=60)
     assert worth_retrying(503, age=1e9)
+
+
+def test_who_leaves_waits_for_what_is_being_written_down_and_does_not_write_it_again(tmp_path: Path) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+
+    class Slow(Journal):
+        def append(self, entry: Record) -> bool:
+            writing.set()
+            go_on.wait(20)
+            return super().append(entry)
+
+    base = refused_url()
+    sending = Sender(base, Slow(tmp_path, base))
+    sending.submit(ping(base, "/3"))
+    assert writing.wait(20)
+    threading.Timer(0.1, go_on.set).start()
+    sending.leave()
+    assert [entry["suffix"] for entry in journaled(tmp_path)] == ["/3"]
 
 
 def test_an_unwritable_journal_keeps_pings_in_memory(server: RecordingServer, tmp_path: Path) -> None:
