@@ -30,9 +30,10 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield prepare(path) if migrated else f"sqlite:///{path}"
         return
     template = request.getfixturevalue("postgres_with_schema") if migrated else "template1"
+    drop = request.getfixturevalue("drop_postgres")
     url = request.getfixturevalue("new_postgres")(template)
     yield url
-    request.getfixturevalue("drop_postgres")(url)
+    drop(url)
 
 
 @pytest.fixture

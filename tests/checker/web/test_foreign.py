@@ -23,6 +23,7 @@ from checker.store.tables import ping
 from checker.web.foreign import Sign, is_meant, read
 from checker.web.ping import Gate, PingReceiver
 from checker.web.ping_path import Refusal
+from tests.checker.stores import prepared
 from tests.checker.web.asgi import Reply, call
 from tests.checker.web.served import served
 
@@ -78,7 +79,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    store = Store(f"sqlite:///{tmp_path / 'pings.db'}")
+    store = prepared(tmp_path / "pings.db")
     yield Bench(store)
     store.close()
 

@@ -18,6 +18,7 @@ from checker.store import Store, StoreUnavailable, monitors
 from checker.store.tables import ping
 from checker.web.ping import BODY_LIMIT, READ_LIMIT, Gate, PingReceiver
 from checker.web.ping_request import Room
+from tests.checker.stores import prepared
 from tests.checker.web.asgi import Reply, call
 
 NOW = 1_800_000_000.0
@@ -71,7 +72,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    store = Store(f"sqlite:///{tmp_path / 'pings.db'}")
+    store = prepared(tmp_path / "pings.db")
     yield Bench(store)
     store.close()
 
