@@ -233,7 +233,7 @@ class View:
             return False  # over already: told as it was
         for each in self.causes.needs(trouble.member.monitor_id):
             state, spec = self.states.get(each), self.monitors[each]
-            if state is None or state.state not in (State.UP, State.WARN):
+            if state is None or state.state not in (State.UP, State.WARN, State.NEW):
                 continue
             fell = trouble.member.since
             seen = fell + min(spec.every, FRESH)  # an answer may serve a reading that is older than itself

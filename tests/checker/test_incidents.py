@@ -313,6 +313,19 @@ def test_a_child_that_falls_before_anyone_looked_at_its_dependency_waits_for_tha
     assert desk.last.suppressed == ("nightly",)
 
 
+def test_a_child_waits_too_for_a_dependency_that_nobody_has_seen_well_yet() -> None:
+    desk = Desk(settle=300.0)
+    for number in (SHOP, WRITE):
+        desk.states[number] = initial(desk.monitors[number], desk.now)
+    desk.poll(shop="fail", write="fail")
+    desk.now += 1
+    desk.ping(NIGHTLY, "fail")
+    assert desk.judge() == []
+    desk.poll(shop="fail", write="fail")
+    desk.judge()
+    assert [(event, incident.group) for event, incident in desk.told] == [(Event.OPENED, "shop")]
+
+
 def test_a_child_that_falls_while_the_judge_was_on_its_way_waits_all_the_same() -> None:
     """The judge's moment is taken before it reads, and the fall may be committed in between."""
     desk = Desk(settle=300.0)
