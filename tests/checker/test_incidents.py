@@ -317,8 +317,6 @@ def test_a_child_waits_too_for_a_dependency_that_nobody_has_seen_well_yet() -> N
     desk = Desk(settle=300.0)
     for number in (SHOP, WRITE):
         desk.states[number] = initial(desk.monitors[number], desk.now)
-    desk.poll(shop="fail", write="fail")
-    desk.now += 1
     desk.ping(NIGHTLY, "fail")
     assert desk.judge() == []
     desk.poll(shop="fail", write="fail")
