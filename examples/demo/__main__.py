@@ -235,8 +235,13 @@ def database(postgres: bool, folder: Path) -> Iterator[str]:
         yield server.url
 
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def interrupted(*_: object) -> NoReturn:
-    """End the demo on SIGTERM and SIGHUP as on Ctrl+C."""
+    """End the demo, once: who is impatient, or signals a group and its leader, does not cut the end short."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -249,7 +254,7 @@ def main() -> int:
     parser.add_argument("--also-tell", metavar="URL", help="post the alerts to this webhook too")
     options = parser.parse_args()
     console = Console()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, interrupted)
     console.say("Starting the shop, its worker, its cron job, a real Redis and the checker ...")
     try:

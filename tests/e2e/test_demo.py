@@ -243,6 +243,8 @@ def test_ctrl_c_ends_everything_it_started(demo: RunningDemo) -> None:
     assert len(started) > 6, started
     assert json.loads(demo.state.read_text())["pid"] == demo.process.pid
     demo.process.send_signal(signal.SIGINT)
+    demo.process.send_signal(signal.SIGTERM)  # as `timeout` does, to a group and to its leader
+    demo.process.send_signal(signal.SIGINT)  # as somebody impatient does
     assert demo.process.wait(20) == 0
     wait_for(lambda: not demo.programs(), 5, "an end to every program")
     assert "Everything is stopped." in demo.output
