@@ -32,11 +32,12 @@ class Agreement:
         self._node = node
         self._clock = clock
         self._config = config
+        self._fingerprinted: tuple[Config, str] | None = None
 
     def sync(self, conn: Connection, config: Config, now: float) -> Synced:
         """Make the monitors what a configuration says, and tell the other nodes which one that is."""
         synced = monitors.sync(conn, config.monitors, now)
-        news.say(conn, CONFIGURATION, fingerprint(config), self._node)
+        news.say(conn, CONFIGURATION, self._fingerprint(config), self._node)
         return synced
 
     def check(self) -> float:
@@ -54,13 +55,19 @@ class Agreement:
                 "database's: deadlines are judged too early or too late; set both by NTP",
                 value=round(apart, 3),
             )
-        if said is not None and said.value != fingerprint(self._config()):
+        if said is not None and said.value != self._fingerprint(self._config()):
             raise Warn(
                 f"this node's configuration is another than the one that holds, which node {said.by!r} read "
                 f"{humanize(max(0.0, there - said.at))} ago; give all nodes the same file",
                 value=round(apart, 3),
             )
         return round(apart, 3)
+
+    def _fingerprint(self, config: Config) -> str:
+        """Return a configuration's fingerprint, taken once: with many monitors that takes a while."""
+        if self._fingerprinted is None or self._fingerprinted[0] is not config:
+            self._fingerprinted = config, fingerprint(config)
+        return self._fingerprinted[1]
 
 
 def fingerprint(config: Config) -> str:

@@ -230,8 +230,8 @@ class Checker:
             "retention": Retention(self.store, self.registry, self.clock).run,
             "roller": self._roller().run,
             "dead man's switch": self.dead_man.run,
+            "sight": lambda: self.poller.sight.run(self.clock),
         }
-        loops["sight"] = lambda: self.poller.sight.run(self.clock)
         if isinstance(self.share, Share):
             loops |= {"share": self.share.run, "news": self.news.run}
         signs = {

@@ -13,6 +13,7 @@ from checker.model import Command, Snooze
 from checker.record import UnknownMonitorError
 from checker.store import operations, snoozes
 from checker.web.access import Right, right_of
+from checker.web.body import TooLargeError, read_body
 from checker.web.context import Context
 from checker.web.pages import render
 from checker.web.session import may_act, sign_in, sign_out
@@ -117,17 +118,14 @@ async def _allowed(context: Context, request: Request) -> Mapping[str, str]:
 
 async def _form(request: Request) -> dict[str, str]:
     """Return a form's fields; raises 413 or 408 for one that is too large or too slow."""
-    body = bytearray()
     try:
-        async with asyncio.timeout(SLOW):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > BODY:
-                    raise HTTPException(413, "the form is too large")
+        sent = await read_body(request, most=BODY, within=SLOW)
+    except TooLargeError:
+        raise HTTPException(413, "the form is too large") from None
     except TimeoutError:
         raise HTTPException(408, "the form did not arrive in time") from None
     try:
-        return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=FIELDS))
+        return dict(parse_qsl(sent.decode("utf-8", "replace"), max_num_fields=FIELDS))
     except ValueError:
         raise HTTPException(422, "the form has too many fields") from None
 

@@ -9,9 +9,11 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse, Response
 
+from checker.web.body import TooLargeError, read_body
 from checker.web.context import Context
 
 LARGEST = 65_536  # bytes of an announcement
+SLOW = 10.0  # seconds for it to arrive
 
 
 def router(context: Context) -> APIRouter:
@@ -33,13 +35,14 @@ def router(context: Context) -> APIRouter:
 
 
 async def _document(request: Request) -> dict[str, Any]:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            raise HTTPException(413, f"an announcement is {LARGEST} bytes at most")
     try:
-        found = json.loads(body)
+        sent = await read_body(request, most=LARGEST, within=SLOW)
+    except TooLargeError:
+        raise HTTPException(413, f"an announcement is {LARGEST} bytes at most") from None
+    except TimeoutError:
+        raise HTTPException(408, "the announcement did not arrive in time") from None
+    try:
+        found = json.loads(sent)
     except (ValueError, RecursionError):
         raise HTTPException(400, "an announcement is a JSON object") from None
     if not isinstance(found, dict):

@@ -7,7 +7,6 @@ the former cannot be changed or deleted here (403), only paused and resumed.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -27,6 +26,7 @@ from checker.store.monitors import Monitor
 from checker.web import v3_schema as schema
 from checker.web import v3_spec
 from checker.web.access import NO_TOKEN, Right, is_here, is_open, right_of
+from checker.web.body import TooLargeError, read_body
 from checker.web.context import Context
 from checker.web.v3_json import (
     badges_json,
@@ -422,13 +422,10 @@ def _whole(request: Request, name: str, most: int) -> float | None:
 
 async def _document(request: Request) -> Mapping[str, Any]:
     """Return the JSON object of a request's body, an empty one where there is none; raises `Stop`."""
-    raw = bytearray()
     try:
-        async with asyncio.timeout(SLOW):
-            async for chunk in request.stream():
-                raw += chunk
-                if len(raw) > BODY:
-                    raise Stop(413, "the request body is too large")
+        raw = await read_body(request, most=BODY, within=SLOW)
+    except TooLargeError:
+        raise Stop(413, "the request body is too large") from None
     except TimeoutError:
         raise Stop(408, "the request body is too slow") from None
     if not raw:
