@@ -59,7 +59,8 @@ class Crew:
     """The workers of a queue, and what waits for them. Times in seconds.
 
     `progress` is any value that changes whenever a job is begun or ended. `taken` is a job that a worker took
-    and never began, and `taken_for` since when. `vanished` workers ended without a goodbye.
+    and never began, and `taken_for` since when; `lost` are such jobs whose worker is gone.
+    `vanished` workers ended without a goodbye.
     """
 
     queue: str
@@ -69,6 +70,7 @@ class Crew:
     progress: Any = None
     taken: Task | None = None
     taken_for: float = 0.0
+    lost: int = 0
     vanished: int = 0
     abandoned: int = 0
     is_suspended: bool = False

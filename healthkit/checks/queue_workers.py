@@ -75,9 +75,12 @@ class CrewWatch:
             return Fail, "stalled", _stalled(crew, still)
         if silent:
             return Warn, "silent", f"{len(silent)} of {len(crew.hands)} workers; {_last_seen(silent)}"
-        if crew.abandoned:
-            whose = "a started job has" if crew.abandoned == 1 else f"{crew.abandoned:,} started jobs have"
-            return Warn, "abandoned", f"{whose} lost the worker, and nobody has taken care of that yet"
+        if crew.abandoned or crew.lost:
+            return (
+                Warn,
+                "abandoned",
+                f"{_ownerless(crew)} lost the worker, and nobody has taken care of that yet",
+            )
         return None, "working" if crew.waiting or any(hand.is_busy for hand in crew.hands) else "idle", ""
 
     def _patience(self, hands: Sequence[Hand]) -> float:
@@ -128,6 +131,7 @@ def _figures(crew: Crew) -> dict[str, Any]:
         "waiting": crew.waiting,
         **crew.details,
         **({"abandoned": crew.abandoned} if crew.abandoned else {}),
+        **({"lost": crew.lost} if crew.lost else {}),
         **({"vanished": crew.vanished} if crew.vanished else {}),
         **({"oldest_age": round(crew.oldest_age, 3)} if crew.oldest_age is not None else {}),
         **({"running": [str(task) for task in _longest(crew.hands)[:3]]} if _tasks(crew.hands) else {}),
@@ -155,6 +159,14 @@ def _overrun(hands: Sequence[Hand]) -> tuple[Hand, Task] | None:
 def _nobody(crew: Crew) -> str:
     gone = f"; {crew.vanished} ended without a goodbye" if crew.vanished else ""
     return f"no worker is registered for the queue {crew.queue}{gone}{_waiting(crew)}"
+
+
+def _ownerless(crew: Crew) -> str:
+    kinds = {"started": crew.abandoned, "taken": crew.lost}
+    whose = [
+        f"a {kind} job" if count == 1 else f"{count:,} {kind} jobs" for kind, count in kinds.items() if count
+    ]
+    return f"{' and '.join(whose)} {'has' if crew.abandoned + crew.lost == 1 else 'have'}"
 
 
 def _stuck(hand: Hand, task: Task) -> str:

@@ -7,6 +7,8 @@ that.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from healthkit.checks.queue_model import Crew, Hand, Task
 from healthkit.checks.rq_snapshot import Job, Snapshot, Worker
 
@@ -22,6 +24,10 @@ def crew_of(
     `in_hand_for` is for how many seconds the same job has been seen in dequeue, `connected` the names that
     Redis knows its clients by.
     """
+    details = {"waiting": seen.waiting, "in_dequeue": seen.in_dequeue}
+    lost = seen.in_dequeue if in_hand_for > max_silence and _is_lost(seen, in_hand_for, now) else 0
+    if lost:
+        seen = replace(seen, in_dequeue=0, in_hand=None)
     running = frozenset(job.id for worker in seen.workers for job in worker.jobs)
     return Crew(
         queue=queue,
@@ -31,10 +37,20 @@ def crew_of(
         progress=(sum(worker.done for worker in seen.workers), running),
         taken=None if seen.in_hand is None else _task(seen.in_hand, now),
         taken_for=in_hand_for,
+        lost=lost,
         vanished=seen.vanished,
         abandoned=seen.abandoned,
         is_suspended=seen.suspended,
-        details={"waiting": seen.waiting, "in_dequeue": seen.in_dequeue},
+        details=details,
+    )
+
+
+def _is_lost(seen: Snapshot, in_hand_for: float, now: float) -> bool:
+    """Tell whether nobody is left who could begin the job in dequeue: every worker has turned since it was
+    taken, and is free or at another. Its worker died between the two.
+    """
+    return bool(seen.workers) and all(
+        _silence(worker, now) < in_hand_for and (worker.jobs or not worker.is_busy) for worker in seen.workers
     )
 
 
