@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 import requests
+from redis import Redis
+from rq import Queue
 
 from tests.e2e.alerts import Alerts, reason
 from tests.waiting import wait_for
@@ -68,6 +70,12 @@ class RunningDemo:
             if folder.encode() in read_quietly(path)
         }
 
+    def pids_of(self, part: bytes) -> list[int]:
+        """The process ids of those whose command line holds `part`; at least one."""
+        found = [pid for pid in self.programs() if part in read_quietly(Path(f"/proc/{pid}/cmdline"))]
+        assert found, part
+        return found
+
     def address_of_folder(self) -> str:
         found = re.search(r"logs and data\s+(\S+)", self.output)
         assert found, self.output
@@ -79,6 +87,19 @@ def read_quietly(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        os.kill(pid, number)
+
+
+def jobs_begun_or_waiting(worker: int) -> int:
+    words = read_quietly(Path(f"/proc/{worker}/cmdline")).decode().split("\0")
+    with Redis.from_url(words[words.index("--url") + 1]) as client:
+        queue = Queue("default", connection=client)
+        waiting = len(queue) + int(client.llen(queue.intermediate_queue_key))
+        return waiting + len(queue.started_job_registry.get_job_ids(cleanup=False))
 
 
 @pytest.fixture(scope="module")
@@ -209,14 +230,15 @@ def test_a_job_that_does_not_run_is_told_as_missed(demo: RunningDemo) -> None:
 
 
 def test_a_killed_worker_is_told(demo: RunningDemo) -> None:
-    worker = [
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if b"rq.cli\0worker" in read_quietly(path) and int(path.parent.name) in demo.programs()
-    ]
-    assert worker
-    for pid in worker:
-        os.kill(pid, signal.SIGKILL)
+    # Between two jobs: one that it was killed in would leave a warning until RQ takes care of that job.
+    customers = demo.pids_of(b"examples.demo.customers")
+    signal_all(customers, signal.SIGSTOP)
+    try:
+        worker = demo.pids_of(b"rq.cli\0worker")
+        wait_for(lambda: jobs_begun_or_waiting(worker[0]) == 0, what="an idle worker")
+        signal_all(worker, signal.SIGKILL)
+    finally:
+        signal_all(customers, signal.SIGCONT)
     opened = demo.alerts.expect("opened", "shop/worker-default:heartbeat", timeout=60)
     assert demo.homepage() == 200
     assert "worker" in reason(opened, "shop/worker-default:heartbeat")
