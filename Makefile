@@ -17,7 +17,7 @@ CHOSEN := $(if $(strip $(LEFT_OUT)),-m "$(wordlist 2,99,$(LEFT_OUT))")
 # Most tests wait for real programs rather than compute, so more of them than there are processors run at once.
 WORKERS ?= 4
 
-# With more failures than this nothing is run again.
+# With failures in more files than this nothing is run again.
 UNSTEADY := 3
 
 # A published client of the Healthchecks API that the tests drive the checker with. It wants older versions of

@@ -1,4 +1,7 @@
-"""How many tests failed in the run before this: `python -m tests.failed` prints the number."""
+"""How many test files had failures in the run before this: `python -m tests.failed` prints the number.
+
+Files and not tests, because the tests of one file may share a server: what is wrong with it fails them all.
+"""
 
 from __future__ import annotations
 
@@ -8,4 +11,5 @@ from pathlib import Path
 REMEMBERED = Path(".pytest_cache/v/cache/lastfailed")
 
 if __name__ == "__main__":
-    print(len(json.loads(REMEMBERED.read_text("utf-8"))) if REMEMBERED.exists() else 0)
+    failed = json.loads(REMEMBERED.read_text("utf-8")) if REMEMBERED.exists() else {}
+    print(len({test.partition("::")[0] for test in failed}))
