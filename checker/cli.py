@@ -1,4 +1,6 @@
-"""The `healthkit-checker` command. Exit codes: 0 fine, 1 something is down or failed, 2 bad usage."""
+"""The `healthkit-checker` command. Exit codes: 0 fine, 1 something is down or failed, 2 bad usage or
+configuration, a name that there is not among them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import Any
 
 from checker import log
 from checker.config import Config, ConfigError, load
-from healthkit.errors import HealthkitError
+from healthkit.errors import ConfigurationError, HealthkitError
 
 FINE, FAILED, USAGE = 0, 1, 2
 DEFAULT = "checker.toml"
@@ -43,7 +45,7 @@ def _guarded(work: Callable[[], int]) -> int:
         return work()
     except HealthkitError as error:
         print(f"healthkit-checker: {error}", file=sys.stderr)
-        return FAILED
+        return USAGE if isinstance(error, ConfigurationError) else FAILED
     except KeyboardInterrupt:
         return 130
 

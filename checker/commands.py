@@ -29,6 +29,7 @@ from checker.store.views import NodeView, Overview, overview
 from checker.verdict import as_json as status_json
 from checker.verdict import verdict
 from healthkit.durations import seconds
+from healthkit.errors import ConfigurationError
 
 LONGEST_SNOOZE = 31 * 86_400.0  # seconds; what is longer wants the monitor paused, or gone
 ALIVE = 30.0  # seconds since a running checker's last sign
@@ -36,6 +37,10 @@ ALIVE = 30.0  # seconds since a running checker's last sign
 
 class CommandError(StoreError):
     """The command cannot do what it was asked for; says why and what next."""
+
+
+class UsageError(CommandError, ConfigurationError):
+    """What was typed cannot be meant: a name that there is not, a time that makes no sense."""
 
 
 @contextmanager
@@ -106,7 +111,7 @@ def _node_json(found: Overview, node: NodeView | None) -> dict[str, object]:
 
 
 def find(registry: Registry, name: str) -> tuple[int, MonitorSpec]:
-    """Return the monitor of that full name or slug; raises `CommandError` naming what is near."""
+    """Return the monitor of that full name or slug; raises `UsageError` naming what is near."""
     exact = registry.full_name(name)
     if exact is not None:
         spec = registry.by_id(exact)
@@ -120,7 +125,7 @@ def find(registry: Registry, name: str) -> tuple[int, MonitorSpec]:
     if len(matches) == 1:
         return matches[0]
     known = ", ".join(sorted(spec.full_name for spec in registry.specs.values())[:20])
-    raise CommandError(f"no monitor is called {plain(name, 80)!r}; there are: {known or 'none'}")
+    raise UsageError(f"no monitor is called {plain(name, 80)!r}; there are: {known or 'none'}")
 
 
 def operate(config: Config, verb: str, name: str) -> int:
@@ -148,7 +153,7 @@ def snooze(config: Config, name: str, length: str) -> int:
     now = time.time()
     lasting = 0.0 if length == "off" else seconds(length, what="TIME")
     if length != "off" and not 0 < lasting <= LONGEST_SNOOZE:
-        raise CommandError("a snooze lasts more than nothing and 31 days at most, such as 2h; off ends it")
+        raise UsageError("a snooze lasts more than nothing and 31 days at most, such as 2h; off ends it")
     with opened(config) as store:
         registry = Registry(store)
         registry.reload_now()

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from checker.channels import ChannelError, build
 from checker.channels._words import moment
-from checker.commands import CommandError, alive, find, opened, user
+from checker.commands import CommandError, UsageError, alive, find, opened, user
 from checker.config import Config
 from checker.dispatcher import Dispatcher
 from checker.http import Http
@@ -32,7 +32,7 @@ def test_channel(config: Config, name: str) -> int:
     spec = next((each for each in config.channels if each.name == name), None)
     if spec is None:
         known = ", ".join(each.name for each in config.channels)
-        raise CommandError(f"no channel is called {plain(name, 80)!r}; there are: {known or 'none'}")
+        raise UsageError(f"no channel is called {plain(name, 80)!r}; there are: {known or 'none'}")
     now = time.time()
     error = asyncio.run(_send(spec, _message(Event.TEST, f"Test of channel {name}", (), now, config)))
     if error:

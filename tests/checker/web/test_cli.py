@@ -164,7 +164,7 @@ def test_a_monitor_is_paused_and_resumed(desk: Desk, capsys: pytest.CaptureFixtu
 def test_an_unknown_name_is_said_with_what_there_is(
     desk: Desk, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert desk.run(verb, "nigthly") == 1
+    assert desk.run(verb, "nigthly") == 2
     assert "there are: " in capsys.readouterr().err
 
 
@@ -183,7 +183,7 @@ def test_a_monitor_is_snoozed_and_no_more(desk: Desk, capsys: pytest.CaptureFixt
     assert desk.run("snooze", "nightly", "off") == 0
     assert "was not snoozed" in capsys.readouterr().out
     for wrong in ("0", "60d", "soon"):
-        assert desk.run("snooze", "nightly", wrong) == 1
+        assert desk.run("snooze", "nightly", wrong) == 2
 
 
 def test_test_channel_sends_now_and_says_how_it_went(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,6 +193,8 @@ def test_test_channel_sends_now_and_says_how_it_went(desk: Desk, capsys: pytest.
     hook(desk).default = Answer(status=404)
     assert desk.run("test-channel", "ops") == 1
     assert "not delivered" in capsys.readouterr().err
+    assert desk.run("test-channel", "opps") == 2
+    assert "no channel is called 'opps'; there are: ops" in capsys.readouterr().err
 
 
 def test_a_drill_goes_through_the_outbox_even_when_no_checker_runs(
