@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import random
+import sqlite3
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import cache
 
 from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
 
 from checker.model import Kind, MonitorSpec, MonitorState, State
 from checker.schedule import Every
 from checker.store import Store, codec
-from checker.store.bulk import Insert, among, ids
-from checker.store.tables import monitor, state
+from checker.store.bulk import Insert, Row, among, ids
+from checker.store.tables import change, monitor, state
 
 DAY = 86_400.0
 CHUNK = 20_000
@@ -23,6 +28,8 @@ _MOVED = Insert(
     _COLUMNS,
     "ON CONFLICT (monitor_id) DO UPDATE SET deadline = excluded.deadline, data = excluded.data",
 )
+# Nothing but a bench may lose its file with the power: a million random tokens go into an index.
+_HASTY = "PRAGMA synchronous=OFF; PRAGMA cache_size=-1000000; PRAGMA wal_autocheckpoint=0"
 SPEC = MonitorSpec(Kind.HEARTBEAT, "", source="api", schedule=Every(DAY), grace=0.0)
 
 
@@ -43,17 +50,19 @@ def well(now: float, due: float) -> MonitorState:
     )
 
 
-def fill(store: Store, count: int, now: float) -> None:
+def fill(store: Store, database: str, count: int, now: float) -> None:
     """Insert heartbeats with the ids 1 to `count`, due in a day and more, spread over an hour."""
     store.migrate()
-    for first in range(1, count + 1, CHUNK):
-        part = range(first, min(first + CHUNK, count + 1))
+    if store.dialect == "sqlite":
+        _fill_file(make_url(database).database or "", count, now)
+        return
+    for part in _parts(count):
         store.write_now(lambda conn, part=part: _insert(conn, part, now))  # type: ignore[misc]
 
 
 def move(store: Store, deadlines: Sequence[tuple[int, float]], now: float) -> None:
     """Let these heartbeats be expected at these moments instead."""
-    rows = [_row(number, well(now, due)) for number, due in deadlines]
+    rows = [_state_row(number, well(now, due)) for number, due in deadlines]
     store.write_now(lambda conn: _MOVED(conn, rows))
 
 
@@ -68,15 +77,60 @@ def down(store: Store, numbers: Iterable[int]) -> int:
     return store.read_now(count)
 
 
+def unjudged(store: Store) -> int:
+    """Return how many changes wait to be judged."""
+    query = change.select().with_only_columns(change.c.id).where(change.c.judged_at.is_(None))
+    return store.read_now(lambda conn: len(conn.execute(query).all()))
+
+
+def token(store: Store, number: int) -> str:
+    """Return the uuid in a heartbeat's ping URL."""
+    query = monitor.select().with_only_columns(monitor.c.token).where(monitor.c.id == number)
+    return str(store.read_now(lambda conn: conn.execute(query).scalar_one()))
+
+
+def _parts(count: int) -> Iterator[range]:
+    for first in range(1, count + 1, CHUNK):
+        yield range(first, min(first + CHUNK, count + 1))
+
+
+def _fill_file(path: str, count: int, now: float) -> None:
+    with closing(sqlite3.connect(path)) as conn:
+        conn.executescript(_HASTY)
+        with conn:
+            for part in _parts(count):
+                conn.executemany(_plain("monitor", 8), _monitor_rows(part, now))
+                conn.executemany(_plain("monitor_state", 5), _state_rows(part, now))
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _plain(table: str, width: int) -> str:
+    columns = "id, kind, name, slug, token, source, spec, created_at" if width == 8 else ", ".join(_COLUMNS)
+    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * width)})"
+
+
 def _insert(conn: Connection, part: range, now: float) -> None:
+    _MONITORS(conn, list(_monitor_rows(part, now)))
+    _STATES(conn, list(_state_rows(part, now)))
+
+
+def _monitor_rows(part: range, now: float) -> Iterator[Row]:
     text = codec.dumps(codec.spec_to(SPEC))
-    rows = [
-        (number, "heartbeat", name(number), name(number), str(uuid.uuid4()), "api", text, now)
-        for number in part
-    ]
-    _MONITORS(conn, rows)
-    _STATES(conn, [_row(number, well(now, now + DAY + number % 3600)) for number in part])
+    bits = random.Random(part.start).getrandbits
+    for number in part:
+        token = str(uuid.UUID(int=bits(128), version=4))
+        yield number, "heartbeat", name(number), name(number), token, "api", text, now
 
 
-def _row(number: int, each: MonitorState) -> tuple[object, ...]:
+def _state_rows(part: range, now: float) -> Iterator[Row]:
+    for number in part:
+        yield number, *_standing(now, now + DAY + number % 3600)
+
+
+@cache
+def _standing(now: float, due: float) -> Row:
+    return _state_row(0, well(now, due))[1:]
+
+
+def _state_row(number: int, each: MonitorState) -> Row:
     return (number, str(each.state), each.since, each.deadline, codec.state_to(each))

@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 _TICK = os.sysconf("SC_CLK_TCK")
-START_WITHIN = 300.0
+RELOAD_WITHIN = 120.0
+_RELOADED = "configuration reloaded"
 
 
 class Running:
@@ -21,10 +21,11 @@ class Running:
 
     def __init__(self, folder: Path, database: str, channels: Mapping[str, str], *, storm: int) -> None:
         self._folder = folder
-        self._config = folder / "checker.toml"
+        self._config, self._printed = folder / "checker.toml", folder / "checker.log"
         self._database, self._channels = database, channels
         self.write(storm)
         self.started = 0.0  # seconds from the start of the process until it listens
+        self.url = ""
 
     def write(self, storm: int) -> None:
         """Write the configuration, with so many incidents at once as make a storm."""
@@ -37,7 +38,7 @@ class Running:
 
     def __enter__(self) -> Self:
         began = time.monotonic()
-        with (self._folder / "checker.log").open("a") as log:
+        with self._printed.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "checker", "--config", str(self._config), "run"],
                 stdout=subprocess.PIPE,
@@ -47,14 +48,12 @@ class Running:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if "listening" not in line:
-            said = (self._folder / "checker.log").read_text()[-2_000:]
-            raise RuntimeError(f"the checker did not start: {said}")
+            raise RuntimeError(f"the checker did not start: {self._log()[-2_000:]}")
         self.started = time.monotonic() - began
+        self.url = line.split()[-1]
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()
         try:
             self._process.wait(20)
@@ -65,9 +64,15 @@ class Running:
         self._process.stdout.close()
 
     def reload(self, storm: int) -> None:
-        """Change the limit of a storm in the configuration, as it runs."""
+        """Change the limit of a storm in the configuration, as it runs; return once that holds."""
+        before = self._log().count(_RELOADED)
         self.write(storm)
         self._process.send_signal(signal.SIGHUP)
+        if not wait_until(lambda: self._log().count(_RELOADED) > before, RELOAD_WITHIN):
+            raise RuntimeError(f"the checker did not take its new configuration: {self._log()[-2_000:]}")
+
+    def _log(self) -> str:
+        return self._printed.read_text()
 
     def memory(self) -> float:
         """Return what it holds now, in megabytes."""
