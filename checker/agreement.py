@@ -19,11 +19,14 @@ from healthkit.durations import humanize
 from healthkit.errors import Warn
 
 CONFIGURATION = "configuration"  # under which nodes share whose file holds
-APART = 5.0  # seconds that a node's clock may differ from the database's
+APART = 5.0  # seconds that a machine's clock may differ from the database's, which all nodes go by
 
 
 class Agreement:
-    """Writes down whose configuration holds, and tells the own health where this node differs."""
+    """Writes down whose configuration holds, and tells the own health where this node differs.
+
+    `clock` is the machine's own, not set by the database's.
+    """
 
     def __init__(
         self, store: Store, node: str, clock: Callable[[], float], config: Callable[[], Config]
@@ -52,7 +55,7 @@ class Agreement:
         if abs(apart) > APART:
             raise Warn(
                 f"this machine's clock is {humanize(abs(apart))} {'ahead of' if apart > 0 else 'behind'} the "
-                "database's: deadlines are judged too early or too late; set both by NTP",
+                "database's, which all nodes go by; set both by NTP",
                 value=round(apart, 3),
             )
         if said is not None and said.value != self._fingerprint(self._config()):

@@ -19,6 +19,7 @@ from checker.agreement import Agreement
 from checker.announcements import Announcements
 from checker.assembler import Assembler, Manner
 from checker.channels import Channel, build
+from checker.clock import SharedClock
 from checker.config import Config
 from checker.dead_man import DeadMan
 from checker.dispatcher import Dispatcher
@@ -34,7 +35,7 @@ from checker.retention import Retention
 from checker.roller import Roller
 from checker.rules.reminders import Reminders
 from checker.share import Alone, Share
-from checker.store import Store, StoreError
+from checker.store import Store, StoreError, nodes
 from checker.store.channel_threads import StoredPosts
 from checker.store.windows import Windows
 from checker.supervisor import Supervisor
@@ -63,7 +64,7 @@ class Checker:
         clock: Callable[[], float] = time.time,
         out: Callable[[str], None] | None = None,
     ) -> None:
-        self.clock = clock
+        self.clock = self._own_clock = clock
         self._first = config
         self._environ = environ
         self._out = out or _print
@@ -96,15 +97,19 @@ class Checker:
     async def _prepare(self) -> None:
         """Make everything that the loops and the pages need; nothing runs yet."""
         self.store.migrate()
+        if self.store.dialect != "sqlite":
+            self.clock = shared = SharedClock(self._own_clock)
+            answered = shared.ask()
+            answered(await self.store.read(nodes.clock))
         now = self.clock()
-        self.agreement = Agreement(self.store, self.node, self.clock, lambda: self.config)
+        self.agreement = Agreement(self.store, self.node, self._own_clock, lambda: self.config)
         synced = await self.store.settle(lambda conn: self.agreement.sync(conn, self._first, now))
         for line in synced.lines():
             logger.info("configuration: %s", line)
         self.registry = Registry(self.store)
         self.news = News(self.store, self.registry, changed=lambda: self.poller.reload())
         await self.news.start()
-        self.share = Alone() if self.store.dialect == "sqlite" else self._join()
+        self.share = self._join(self.clock) if isinstance(self.clock, SharedClock) else Alone()
         may_poll = self.share.fence if isinstance(self.share, Share) else None
         self.recorder = Recorder(self.store, self.registry, self.clock, may_poll=may_poll)
         self.windows = Windows(self.store, self.clock)
@@ -134,10 +139,11 @@ class Checker:
                 critical=False,
             )  # fmt: skip
 
-    def _join(self) -> Share:
+    def _join(self, clock: SharedClock) -> Share:
         return Share(
             self.store,
             self.node,
+            clock=clock,
             changed=lambda: self.poller.reload(),
             sees=lambda: self.poller.sight.since is None,
         )

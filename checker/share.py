@@ -19,6 +19,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from checker.clock import SharedClock
 from checker.store import Store, StoreUnavailable, nodes, outbox
 from checker.store.nodes import Lease
 
@@ -67,10 +68,11 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one beat found: our lease (None: given up), and everybody whose lease holds."""
+    """What one beat found: our lease (None: given up), everybody whose lease holds, and the time there."""
 
     held: Lease | None
     members: tuple[str, ...]
+    clock: float
 
 
 class Shares:
@@ -100,7 +102,7 @@ class Shares:
 
 
 class Share:
-    """This node's part. `changed` is called when it became another one."""
+    """This node's part. `changed` is called when it became another one; `clock` is set with each beat."""
 
     def __init__(
         self,
@@ -111,6 +113,7 @@ class Share:
         sees: Callable[[], bool] = lambda: True,
         ttl: float = TTL,
         beat: float = BEAT,
+        clock: SharedClock | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.node = node
@@ -119,6 +122,7 @@ class Share:
         self._sees = sees
         self._ttl = ttl
         self._every = beat
+        self._clock = clock or SharedClock()
         self._monotonic = monotonic
         self._shares = Shares()
         self._sign = secrets.token_urlsafe(3)  # tells this process from another one under the same name
@@ -174,8 +178,9 @@ class Share:
 
     async def beat(self) -> None:
         """Prolong the lease, and see who else is there."""
-        began = self._monotonic()
+        began, answered = self._monotonic(), self._clock.ask()
         seen = await self._store.write(self._renew)
+        answered(seen.clock)
         before = self._shares.members
         if seen.held is not None and self._held is not None and seen.held.epoch != self._held.epoch:
             _log.warning("the lease had run out; taken anew: what was looked at meanwhile is void")
@@ -200,14 +205,14 @@ class Share:
         if not self._sees() and (others := self._others(conn)):
             if held is not None:
                 nodes.leave(conn, held)  # they can look; we cannot
-            return _Seen(None, others)
+            return _Seen(None, others, nodes.clock(conn))
         if held is None or not nodes.prolong(conn, held, self._ttl):
             after = held.epoch if held is not None else 0
             held = nodes.join(conn, self._name(conn, held), self._sign, self._ttl, after=after)
         members = nodes.members(conn)
         for gone in set(self._shares.members) - set(members):
             outbox.reclaim(conn, gone)  # what it was about to send is sent by somebody else
-        return _Seen(held, members)
+        return _Seen(held, members, nodes.clock(conn))
 
     def _others(self, conn: Connection) -> tuple[str, ...]:
         return tuple(each for each in nodes.members(conn) if each != self.node)

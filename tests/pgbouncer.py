@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 
-from examples.servers import PostgresServer, Server, ServerError
+from examples.servers import PostgresServer, Server, ServerError, signal_if_alive
 
 SETTINGS = """
 [databases]
@@ -20,6 +21,8 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = {size}
 max_client_conn = 200
+server_connect_timeout = 2
+server_login_retry = 1
 """
 
 
@@ -42,6 +45,12 @@ class PgBouncer(Server):
     def url(self) -> str:
         """Where clients connect."""
         return self.server.url.replace(f":{self.server.port}/", f":{self.port}/")
+
+    def follow(self, server: PostgresServer) -> None:
+        """Send clients to another server from now on, as is done after a failover."""
+        self.server = server
+        self._command()
+        signal_if_alive(self.pid, signal.SIGHUP)
 
     def _command(self) -> list[str]:
         path = self.folder / "pgbouncer.ini"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 
-from checker.store import codec, schema
+from checker.store import codec, postgres, schema
 from checker.store.errors import StoreError, StoreUnavailable, explain, is_unavailable, safe
 from checker.store.threads import Threads
 
@@ -28,24 +27,6 @@ _SQLITE = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA journal_size_limit=67108864",
-)
-# The server ends what takes too long and what a stopped process left open, so that nobody waits for a zombie:
-# a node that was stopped within a transaction holds rows for less time than others wait for them.
-_POSTGRES = (
-    ("idle_in_transaction_session_timeout", 4_000),
-    ("lock_timeout", 6_000),
-    ("statement_timeout", 8_000),
-)  # milliseconds
-_CONNECT = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-    "application_name": "healthkit-checker",
-}
-_HOSTS = re.compile(
-    r"(?P<head>postgres\w*(?:\+\w+)?://(?:[^@/?]*@)?)(?P<hosts>[^@/?]*,[^/?]*)(?P<path>[^?]*)(?:\?(?P<query>.*))?"
 )
 _CONFLICTS = frozenset(
     {"40001", "40P01"}
@@ -220,7 +201,7 @@ def _forget(future: asyncio.Future[Any]) -> None:
 
 def _parse(text: str) -> URL:
     try:
-        url = make_url(_with_hosts(text))
+        url = make_url(postgres.with_hosts(text))
     except (exc.ArgumentError, ValueError) as error:
         raise StoreError(
             "database: this is not a database URL; "
@@ -235,16 +216,6 @@ def _parse(text: str) -> URL:
         f"database: unknown scheme {scheme!r}; known are sqlite (sqlite:///checker.db) and "
         "postgresql (postgresql://user@host/name)"
     )
-
-
-def _with_hosts(text: str) -> str:
-    """Return a URL that names several hosts (`a:5432,b:5432`) in the form that SQLAlchemy reads."""
-    found = _HOSTS.fullmatch(text)
-    if found is None:
-        return text
-    head, hosts, path, query = found.group("head", "hosts", "path", "query")
-    named = "&".join(f"host={each}" for each in hosts.split(","))
-    return f"{head}{path}?{named}{'&' + query if query else ''}"
 
 
 def _parse_file(url: URL) -> URL:
@@ -264,7 +235,7 @@ def _parse_file(url: URL) -> URL:
 
 
 def _engine(url: URL, size: int, *, write: bool) -> Engine:
-    arguments: dict[str, Any] = {} if url.get_backend_name() == "sqlite" else dict(_CONNECT)
+    arguments: dict[str, Any] = {} if url.get_backend_name() == "sqlite" else dict(postgres.CONNECT)
     try:
         engine = create_engine(
             url,
@@ -281,7 +252,7 @@ def _engine(url: URL, size: int, *, write: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         _prepare_sqlite(engine, write)
     else:
-        _prepare_postgres(engine)
+        postgres.prepare(engine)
         if not write:
             return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return engine
@@ -299,26 +270,3 @@ def _prepare_sqlite(engine: Engine, write: bool) -> None:
     @event.listens_for(engine, "begin")
     def begun(conn: Connection) -> None:
         conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _prepare_postgres(engine: Engine) -> None:
-    """Set our limits: once a session, or in each transaction where a pooler gives each another session."""
-
-    @event.listens_for(engine, "connect")
-    def connected(connection: Any, record: Any) -> None:
-        connection.autocommit = True
-        there = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
-        record.info["pooled"] = there != connection.info.backend_pid
-        if record.info["pooled"]:
-            connection.prepare_threshold = (
-                None  # the next transaction's session does not know what is prepared
-            )
-        else:
-            connection.execute("; ".join(f"SET {name}={value}" for name, value in _POSTGRES))
-        connection.autocommit = False
-
-    @event.listens_for(engine, "begin")
-    def begun(conn: Connection) -> None:
-        if conn.connection.info.get("pooled"):
-            limits = "; ".join(f"SET LOCAL {name}={value}" for name, value in _POSTGRES)
-            conn.exec_driver_sql(limits)

@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from checker.store import news
+from checker.store import news, postgres
 from checker.store.errors import StoreError
 
 _log = logging.getLogger(__name__)
@@ -69,9 +69,7 @@ def alone(conn: Connection) -> None:
     """
     if conn.dialect.name != "postgresql":
         return
-    conn.exec_driver_sql("SET LOCAL statement_timeout=0")
-    conn.exec_driver_sql("SET LOCAL lock_timeout=0")
-    conn.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout=120000")
+    postgres.take_time(conn)
     known = conn.exec_driver_sql("SELECT 1 FROM pg_proc WHERE proname='pg_advisory_xact_lock'").first()
     if known is not None:  # CockroachDB has none: there the version table's key lets one of two win
         conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))

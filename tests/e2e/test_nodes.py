@@ -1,4 +1,7 @@
-"""Three nodes on one PostgreSQL: one is killed, one sleeps and wakes, and nobody notices but the log."""
+"""Three nodes on one PostgreSQL: one is killed, one sleeps and wakes, and nobody notices but the log.
+
+The machines' clocks are an hour apart, both ways: nodes go by the database's.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,17 @@ from tests.waiting import wait_for
 
 ENDPOINTS, HEARTBEATS = 40, 60
 QUIET = 3  # heartbeats that never come
+AHEAD = (0.0, 3_600.0, -3_600.0)  # seconds by which each machine's clock is ahead
 
 
 @pytest.fixture
 def nodes(tmp_path: Path, postgres_url: str, targets: Targets, alerts: Alerts) -> Iterator[list[Node]]:
     text = monitors(targets.url, ENDPOINTS, HEARTBEATS, QUIET, every=2.0, period=30.0, first=15.0)
     found = []
-    for number in range(3):
+    for number, ahead in enumerate(AHEAD):
         folder = tmp_path / f"node-{number}"
         folder.mkdir()
-        found.append(Node(folder, postgres_url, alerts.url, text, free_port()))
+        found.append(Node(folder, postgres_url, alerts.url, text, free_port(), ahead))
     with running(found):
         yield found
 
