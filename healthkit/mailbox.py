@@ -64,7 +64,7 @@ class Mailbox:
     def _begin(self) -> None:
         try:
             self._carrier = self._carrier or choose()
-            self._carrier.carry(self._tell_all, lambda _: None, f"healthkit {self._what}")
+            self._carrier.carry(self._tell_all, lambda _: False, f"healthkit {self._what}")
         except RuntimeError:  # no thread can be started: the next news tries again
             self._since = None
             log.warning("%s could not be called: no thread can be started", self._what)

@@ -1,6 +1,6 @@
 """One check and its runs: at most one in flight, answers within the timeout whatever the check does.
 
-A check runs in a daemon thread of its own (or as a task of the app's loop, when it asks for that). Callers
+A check runs in a daemon thread, alone (or as a task of the app's loop, when it asks for that). Callers
 wait for it until its timeout; who comes later is told at once that it is still running. When it ends it is
 forgotten, and the next caller starts afresh: recovery needs nobody. Nothing is started before the first
 caller, so a fork before that costs nothing, and a fork after it starts afresh in the child.
@@ -205,7 +205,7 @@ class Runner:
     def _thread_name(self) -> str:
         return f"healthkit {self.check.key}"
 
-    def _carry(self, work: Callable[[], Reading], landed: Callable[[Reading], None]) -> None:
+    def _carry(self, work: Callable[[], Reading], landed: Callable[[Reading], bool]) -> None:
         if self._carrier is None:
             self._carrier = choose()
         self._carrier.carry(work, landed, self._thread_name)
@@ -262,12 +262,16 @@ class Runner:
             self._told = detail
             log.error("check %r fails: %s (%s)", self.check.key, reading.output, detail)
 
-    def _land(self, flight: Flight, reading: Reading) -> None:
-        """Keep what a flight said; one over its timeout stays a failure, whatever it says in the end."""
+    def _land(self, flight: Flight, reading: Reading) -> bool:
+        """Keep what a flight said; one over its timeout stays a failure, whatever it says in the end.
+
+        Returns whether it went well: what a failed run leaves behind in its thread is to go with the thread.
+        """
         with self._lock:
             if flight.late is None and reading.duration > self.check.timeout:
                 flight.late = self._overdue(flight, True)
             reading = flight.late or reading
+            is_well = reading.status is not Status.FAIL
             if self._flight is flight:
                 self._flight = None
                 reading = self.snapshot.keep(reading, self._failures(flight))
@@ -277,6 +281,7 @@ class Runner:
         flight.done.set()
         for callback in callbacks:
             callback()
+        return is_well
 
     def _give_up(self, flight: Flight) -> None:
         """End a run that is over its timeout, where that can be done from outside; once a flight."""
@@ -288,7 +293,7 @@ class Runner:
         self._aborting = True
         self._helper = self._helper or choose()
         try:
-            self._helper.carry(partial(self._abort, abort), lambda _: None, f"{self._thread_name} abort")
+            self._helper.carry(partial(self._abort, abort), lambda _: False, f"{self._thread_name} abort")
         except RuntimeError:
             self._aborting = False
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from healthkit import ConfigurationError, Health
 from healthkit.asgi import HealthMiddleware
+from healthkit.carriers import ThreadCarrier
 from healthkit.endpoint import Endpoint, Request, mount_path, relative
 
 
@@ -31,6 +32,7 @@ def test_a_fresh_report_is_answered_without_a_task_a_thread_or_a_turn_of_the_loo
         raise AssertionError("nothing may be started")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(ThreadCarrier, "carry", refuse)
     monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "create_task", refuse)
     answering = endpoint.respond_async(Request("GET", ""))
     with pytest.raises(StopIteration) as done:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import os
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from healthkit import carriers
+from healthkit.carriers import ThreadCarrier
 from healthkit.engine import collect, collect_async
 from healthkit.flight import Flight
 from healthkit.model import Check, Reading
@@ -90,11 +91,11 @@ def test_a_hung_check_fails_at_its_timeout_then_at_once_and_costs_one_thread(gat
     hung = runner(gate, timeout=0.2)
     start = time.monotonic()
     first = one(hung)
-    assert 0.2 <= time.monotonic() - start < 1.5
+    assert 0.2 <= time.monotonic() - start < 30, "the gate opens after 60 s"
     assert (first.status, first.output) == (Status.FAIL, "no answer within 0.2 s (limit 0.2 s)")
     start = time.monotonic()
-    later = [one(hung) for _ in range(50)]
-    assert time.monotonic() - start < 0.2
+    later = [one(hung) for _ in range(200)]
+    assert time.monotonic() - start < 30, "200 times the timeout would be 40 s"
     assert all(reading.output.startswith("still running for") for reading in later)
     assert threads_of() == 1
     assert gate.calls == 1
@@ -131,11 +132,13 @@ def test_a_run_that_ends_too_late_is_a_failure_even_when_nobody_waited(gate: Gat
     assert one(slow).status is Status.PASS
 
 
-def test_checks_run_at_once_so_that_a_report_takes_as_long_as_its_slowest(gate: Gate) -> None:
-    hung = [Runner(build(gate, name=f"probe{number}", timeout=0.3)) for number in range(10)]
-    start = time.monotonic()
-    collect(hung)
-    assert time.monotonic() - start < 1.5
+def test_checks_run_at_once_so_that_a_report_takes_as_long_as_its_slowest() -> None:
+    together = threading.Barrier(10)  # nobody passes before all are there
+    met = [
+        Runner(build(lambda: together.wait(30) >= 0, name=f"probe{number}", timeout=40))
+        for number in range(10)
+    ]
+    assert {reading.status for reading in collect(met)} == {Status.PASS}
 
 
 def test_a_fresh_reading_is_served_again_and_a_stale_one_is_not() -> None:
@@ -214,7 +217,7 @@ def test_an_async_check_that_blocks_does_not_block_the_loop(gate: Gate) -> None:
         assert (await asked)[0].status is Status.FAIL
         return turns
 
-    assert asyncio.run(app()) > 10
+    assert asyncio.run(app()) > 1
 
 
 def test_an_async_check_is_cancelled_at_its_timeout() -> None:
@@ -244,18 +247,19 @@ def test_what_an_async_check_keeps_open_is_still_usable_at_the_next_run() -> Non
     assert [one(again).value for _ in range(3)] == ["same"] * 3
 
 
-def test_an_async_check_may_ask_for_the_apps_loop() -> None:
+def test_an_async_check_may_ask_for_the_apps_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ThreadCarrier, "carry", None)  # a thread is not to be had
+
     async def app() -> tuple[Any, ...]:
         loop = asyncio.get_running_loop()
 
         async def where() -> bool:
             return asyncio.get_running_loop() is loop
 
-        before = threading.active_count()
         found = await collect_async([runner(where, on_app_loop=True)])
-        return found[0].status, found[0].value, threading.active_count() - before
+        return found[0].status, found[0].value
 
-    assert asyncio.run(app()) == (Status.PASS, None, 0)
+    assert asyncio.run(app()) == (Status.PASS, None)
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
@@ -288,7 +292,7 @@ def test_a_check_on_the_apps_loop_is_answered_and_cancelled_at_its_timeout() -> 
         return took, seen
 
     took, seen = asyncio.run(app())
-    assert took < 1.5
+    assert took < 30, "it sleeps for 60 s"
     assert seen == ["ended"]
 
 
@@ -388,6 +392,7 @@ def test_a_check_that_cannot_be_given_a_thread_fails_clearly(monkeypatch: pytest
 
     starved = runner(lambda: None, fresh_for=0)
     with monkeypatch.context() as patched:
+        patched.setattr(carriers, "threads", ThreadCarrier())  # none is idle
         patched.setattr(threading.Thread, "start", refuse)
         assert "no thread" in one(starved).output
     assert one(starved).status is Status.PASS
@@ -400,15 +405,17 @@ def test_a_forked_child_runs_its_checks_afresh(gate: Gate) -> None:
     hung, isolated = runner(gate, timeout=0.1), Runner(build(ready, name="other", fresh_for=60))
     one(hung)
     assert one(isolated).value == os.getpid()
+    wait_for(lambda: threads_of(ThreadCarrier.IDLE) >= 1, what="an idle thread, which no child may use")
     gate.open.set()  # in the parent the call ends; the child must not wait for a thread it does not have
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        said = f"{one(hung).status} {one(isolated).value == os.getpid()} {len(threading.enumerate())}"
+        alone = len(threading.enumerate()) == 1
+        said = f"{one(hung).status} {one(isolated).value == os.getpid()} {alone}"
         os.write(writer, said.encode())
         os._exit(0)
     os.waitpid(child, 0)
-    assert os.read(reader, 100).decode() == "pass True 1"
+    assert os.read(reader, 100).decode() == "pass True True"
     os.close(reader)
     os.close(writer)
     wait_for(
@@ -438,14 +445,12 @@ print(reading.output, flush=True)
     ],
 )
 def test_the_interpreter_exits_at_once_with_a_hung_check(source: str) -> None:
-    start = time.monotonic()
-    done = subprocess.run(
+    done = subprocess.run(  # the check would hang for twice as long as this waits
         [sys.executable, "-c", HUNG_PROGRAM.format(source=source)],
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "no answer within" in done.stdout
-    assert time.monotonic() - start < 5, "the interpreter's own start-up included"
 
 
 def test_a_check_that_leaves_calls_hanging_in_threads_is_stopped_at_four() -> None:
@@ -485,15 +490,24 @@ def test_a_background_tasks_error_is_logged_without_its_text(caplog: pytest.LogC
     assert "hunter2" not in caplog.text
 
 
-def test_the_engine_costs_little_when_everything_is_fresh() -> None:
+def test_a_fresh_reading_costs_no_run_and_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = Runner(Check("probe", "status", lambda: None, fresh_for=3600))
-    one(quick)
-    start = time.perf_counter()
-    for _ in range(2_000):
-        collect([quick])
-    each = (time.perf_counter() - start) / 2_000
-    logging.getLogger(__name__).info("fresh: %.1f us a check", each * 1e6)
-    assert each < 50e-6
+    first = one(quick)
+    monkeypatch.setattr(ThreadCarrier, "carry", None)
+    assert all(one(quick) is first for _ in range(100))
+
+
+def test_what_a_failed_run_left_in_its_thread_is_gone_at_the_next() -> None:
+    kept = threading.local()
+
+    def breaks_its_session() -> str:
+        if hasattr(kept, "broken"):
+            raise RuntimeError("a session of an earlier run")
+        kept.broken = True
+        raise ConnectionError
+
+    fragile = runner(breaks_its_session, fresh_for=0)
+    assert [one(fragile).output for _ in range(5)] == ["ConnectionError"] * 5
 
 
 FORKING_PROGRAM = """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from healthkit import ConfigurationError
+from healthkit import ConfigurationError, carriers
 from healthkit import mailbox as mailbox_module
 from healthkit.mailbox import LIMIT, Mailbox
 from tests.waiting import wait_for
@@ -82,6 +82,7 @@ def test_no_thread_to_be_had_loses_no_listener(monkeypatch: pytest.MonkeyPatch) 
     seen: list[int] = []
     box = Mailbox(seen.append, "listener")
     with monkeypatch.context() as patched:
+        patched.setattr(carriers, "threads", carriers.ThreadCarrier())  # none is idle
         patched.setattr(threading.Thread, "start", refuse)
         box.post(1)
     box.post(2)
