@@ -25,6 +25,7 @@ from checker.rules.usual import usual
 from checker.slugs import slug
 from checker.status_text import Painter, plain, render
 from checker.store import Store, StoreError, door, monitors, operations, snoozes
+from checker.store.stands import stands
 from checker.store.views import NodeView, Overview, overview
 from checker.verdict import as_json as status_json
 from checker.verdict import verdict
@@ -68,9 +69,10 @@ def status(config: Config, *, as_json: bool) -> int:
     kinds = {channel.name: channel.kind for channel in config.channels}
     with opened(config) as store:
         found = store.read_now(lambda conn: overview(conn, kinds))
+        everything = store.read_now(stands) if as_json else []
     node = alive(found, now)
     if as_json:
-        print(json.dumps({**status_json(found), "checker": _node_json(found, node)}, indent=2))
+        print(json.dumps({**status_json(everything), "checker": _node_json(found, node)}, indent=2))
     else:
         sys.stdout.write(render(found, now=now, paint=Painter(sys.stdout.isatty())))
     if node is None:

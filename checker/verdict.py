@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from checker.model import Cause, Kind, MonitorState, State
-from checker.store.views import Overview, Watched
+from checker.store.stands import Stand
+from checker.store.views import Watched
 
 AFFECTED = 6  # names that are listed before the rest is counted
 
@@ -30,6 +31,7 @@ LOOKS = {
     State.PAUSED: Look("mute", "paused"),
 }
 TROUBLED = (State.DOWN, State.WARN)
+_BADNESS = (State.DOWN, State.WARN, State.GRACE, State.NEW, State.UP)
 GONE = Look("warn", "gone")
 
 
@@ -56,13 +58,13 @@ class Verdict:
 
 def worst(watched: Watched) -> State:
     """Return the state a monitor counts with: its own, or a worse one of its components."""
-    order = [State.DOWN, State.WARN, State.GRACE, State.NEW, State.UP]
-    own = watched.state.state
+    return _worst(watched.state.state, [part.state.state for part in watched.components])
+
+
+def _worst(own: State, parts: Iterable[State]) -> State:
     if own is State.PAUSED:
         return own
-    parts = [part.state.state for part in watched.components if part.state.state is not State.PAUSED]
-    seen = [own, *(part for part in parts if part in TROUBLED)]
-    return min(seen, key=order.index)
+    return min([own, *(part for part in parts if part in TROUBLED)], key=_BADNESS.index)
 
 
 def verdict(monitors: Sequence[Watched]) -> Verdict:
@@ -107,29 +109,30 @@ def names(found: Sequence[str], limit: int = AFFECTED) -> str:
     return ", ".join(found[:limit]) + more
 
 
-def as_json(overview: Overview) -> dict[str, Any]:
+def as_json(everything: Sequence[Stand]) -> dict[str, Any]:
     """Return the document of `/api/status` and of `healthkit-checker status --json`."""
-    said = verdict(overview.monitors)
+    states = [_worst(each.state, [part.state for part in each.components]) for each in everything]
+    down = [each.name for each, state in zip(everything, states, strict=True) if state is State.DOWN]
+    said = summed_up(Counter(states), names(down))
     return {
         "verdict": said.word,
         "summary": said.text,
-        "monitors": [_monitor_json(monitor) for monitor in overview.monitors],
+        "monitors": [_monitor_json(each) for each in everything],
     }
 
 
-def _monitor_json(monitor: Watched) -> dict[str, Any]:
-    document = {"name": monitor.spec.name, "kind": monitor.spec.kind.value, **_state_json(monitor)}
-    if monitor.spec.kind is Kind.HEARTBEAT:
-        document["started"] = monitor.state.started
-    parts = [{"name": part.spec.name, **_state_json(part)} for part in monitor.components]
-    return document | {"components": parts}
+def _monitor_json(each: Stand) -> dict[str, Any]:
+    document = {"name": each.name, "kind": each.kind.value, **_state_json(each)}
+    if each.kind is Kind.HEARTBEAT:
+        document["started"] = each.started
+    document["components"] = [{"name": part.name, **_state_json(part)} for part in each.components]
+    return document
 
 
-def _state_json(watched: Watched) -> dict[str, Any]:
-    state = watched.state
+def _state_json(each: Stand) -> dict[str, Any]:
     return {
-        "state": state.state.value,
-        "since": state.since,
-        "reason": state.reason,
-        "cause": state.cause.value,
+        "state": each.state.value,
+        "since": each.since,
+        "reason": each.reason,
+        "cause": each.cause.value,
     }

@@ -79,6 +79,7 @@ _STATE_FIELDS = (
     "durations",
 )
 LATENCY = _STATE_FIELDS.index("latency")  # its place, for queries that want nothing else
+_CAUSE, _WHY, _RUNS = (_STATE_FIELDS.index(each) for each in ("cause", "reason", "runs"))
 _OFTEN = _STATE_FIELDS.index("falls")  # the fields from here on are rarely anything
 _fields_of = operator.attrgetter(*_STATE_FIELDS)
 _LISTS = ("falls", "durations")
@@ -111,6 +112,12 @@ def state_of(state: str, since: float, deadline: float | None, data: str) -> Mon
         if known[name] != ():
             known[name] = tuple(known[name] or ())
     return new
+
+
+def why_of(data: str) -> tuple[Cause, str, bool]:
+    """Return a state's cause, its reason, and whether a run is under way, with nothing else made of it."""
+    known = _read(data)[0]
+    return _CAUSES.get(known[_CAUSE], Cause.NONE), known[_WHY], bool(known[_RUNS])
 
 
 # What `monitor.spec` holds; kind, name, slug, token, parent and source have columns of their own.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Security
+from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from checker.store import views
+from checker.store import codec, views
+from checker.store.stands import stands
 from checker.verdict import as_json
 from checker.web import api_endpoints, api_history, api_incidents, api_maintenance, api_monitors, schemas
 from checker.web.access import may_read_api, may_write_api
@@ -53,11 +54,11 @@ def _status(context: Context, reading: APIRouter) -> None:
         "/status",
         summary="The verdict and every monitor",
         response_model=schemas.Status,
-        response_model_exclude_unset=True,
     )
     async def status() -> Any:
         """The verdict, and every monitor with its components: state, since (epoch seconds) and reason."""
-        return as_json(await context.overview())
+        text = await context.store.read(lambda conn: codec.dumps(as_json(stands(conn))))
+        return Response(text, media_type="application/json")
 
     @reading.get("/deliveries", summary="The outbox", response_model=schemas.Deliveries)
     async def deliveries(limit: Limit = 100) -> Any:

@@ -12,7 +12,6 @@ from checker.model import Observation
 from checker.record import Recorded, Recorder
 from checker.registry import Registry
 from checker.store import Store, windows
-from checker.store.views import Overview, overview
 from checker.store.windows import Windows
 from checker.web.present import Notice
 from healthkit.health import Health
@@ -46,11 +45,6 @@ class Context:
     def channels(self) -> dict[str, str]:
         """Return the configured channels, name to kind."""
         return {channel.name: channel.kind for channel in self.config().channels}
-
-    async def overview(self) -> Overview:
-        """Return all that is shown, read in one transaction. Raises `StoreUnavailable`."""
-        channels = self.channels()
-        return await self.store.read(lambda conn: overview(conn, channels))
 
     async def openings(self, start: float, end: float) -> list[Window]:
         """Return the openings of all maintenance windows, recurring and one-off, that touch a span.
