@@ -41,65 +41,77 @@ class Figures:
     spread: Spread
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """A monitor's looks or runs by the hour for a week, and by the UTC day for a year; the latest too."""
+
+    hours: Mapping[int, Bin]
+    days: Mapping[int, Bin]
+
+
 def figures(
-    conn: Connection, monitor_id: int, full_name: str, now: float, windows: Sequence[Window] = ()
+    conn: Connection,
+    monitor_id: int,
+    full_name: str,
+    now: float,
+    windows: Sequence[Window] = (),
+    looks: Looks | None = None,
 ) -> list[Figures]:
     """Return the numbers of a monitor for every span."""
-    found = []
-    spreads = spread(conn, monitor_id, now)
-    for label, days in SPANS.items():
-        start = now - days * DAY
-        times = uptime.uptimes(conn, {monitor_id: full_name}, start, now, windows)
-        found.append(Figures(label, start, times.get(monitor_id, Uptime()), spreads[label]))
-    return found
+    starts = [now - days * DAY for days in SPANS.values()]
+    spreads = spread(looks or looks_of(conn, monitor_id, now), now)
+    times = uptime.since_each(conn, monitor_id, full_name, starts, now, windows)
+    return [
+        Figures(label, start, each, spreads[label])
+        for label, start, each in zip(SPANS, starts, times, strict=True)
+    ]
 
 
-def spread(conn: Connection, monitor_id: int, now: float) -> dict[str, Spread]:
-    """Return looks or runs of a monitor for every span.
-
-    A span begins with the full hour, or beyond a week with the full UTC day, in which its start lies.
-    """
+def looks_of(conn: Connection, monitor_id: int, now: float) -> Looks:
+    """Return a monitor's looks or runs, those too that are not rolled up yet."""
     hours = _bins(conn, "history_hour", "hour", monitor_id, int((now - BY_HOURS * DAY) // HOUR))
     days = _bins(conn, "history_day", "day", monitor_id, int((now - max(SPANS.values()) * DAY) // DAY))
     tail = [*_tail(conn, POLLS, monitor_id), *_tail(conn, PINGS, monitor_id)]
     _add_tail(hours, tail, HOUR)
     _add_tail(days, tail, DAY)
-    return {label: _spread(hours, days, now, length) for label, length in SPANS.items()}
+    return Looks(hours, days)
 
 
-def by_hour(conn: Connection, monitor_id: int, now: float, count: int) -> list[tuple[int, Bin]]:
-    """Return the looks or runs of the last `count` hours that had some, in order; the present one too."""
+def spread(looks: Looks, now: float) -> dict[str, Spread]:
+    """Return looks or runs of a monitor for every span.
+
+    A span begins with the full hour, or beyond a week with the full UTC day, in which its start lies.
+    """
+    found: dict[str, Spread] = {}
+    for bins, unit, lengths in (
+        (looks.hours, HOUR, [days for days in SPANS.values() if days <= BY_HOURS]),
+        (looks.days, DAY, [days for days in SPANS.values() if days > BY_HOURS]),
+    ):
+        found |= _spreads(bins, unit, lengths, now)
+    return found
+
+
+def by_hour(looks: Looks, now: float, count: int) -> list[tuple[int, Bin]]:
+    """Return the looks or runs of the last `count` hours (of the week) that had some, in order."""
     first = int(now // HOUR) - count + 1
-    hours = _bins(conn, "history_hour", "hour", monitor_id, first)
-    tail = [*_tail(conn, POLLS, monitor_id), *_tail(conn, PINGS, monitor_id)]
-    _add_tail(hours, tail, HOUR)
-    return sorted((hour, found) for hour, found in hours.items() if hour >= first)
+    return sorted((hour, found) for hour, found in looks.hours.items() if hour >= first)
 
 
-def days_of(conn: Connection, monitor_id: int, first: int) -> dict[int, Uptime]:
-    """Return how a monitor spent the days from `first` on that were counted."""
-    mark = placeholder(conn)
-    rows = conn.exec_driver_sql(
-        "SELECT day, up, down, warn, blind, paused, maintenance, falls FROM history_day"
-        f" WHERE monitor_id = {mark} AND day >= {mark} AND up IS NOT NULL",
-        (monitor_id, first),
-    )
-    return {row[0]: Uptime(*row[1:]) for row in rows}
-
-
-def _spread(hours: Mapping[int, Bin], days: Mapping[int, Bin], now: float, length: int) -> Spread:
-    bins, unit = (hours, HOUR) if length <= BY_HOURS else (days, DAY)
-    first = int((now - length * DAY) // unit)
-    total = _sum(found for at, found in bins.items() if at >= first)
-    quantile = total.sketch.quantile
-    return Spread(first * unit, total.looks, total.failures, quantile(0.5), quantile(0.95), quantile(0.99))
-
-
-def _sum(bins: Iterable[Bin]) -> Bin:
+def _spreads(bins: Mapping[int, Bin], unit: int, lengths: Sequence[int], now: float) -> dict[str, Spread]:
+    """Return the spreads over spans of so many days: the short ones are the beginning of the long ones."""
+    labels = {days: label for label, days in SPANS.items()}
+    left = sorted(bins)
     total = Bin()
-    for each in bins:
-        total.merge(each)
-    return total
+    found = {}
+    for length in sorted(lengths):
+        first = int((now - length * DAY) // unit)
+        while left and left[-1] >= first:
+            total.merge(bins[left.pop()])
+        quantile = total.sketch.quantile
+        found[labels[length]] = Spread(
+            first * unit, total.looks, total.failures, quantile(0.5), quantile(0.95), quantile(0.99)
+        )
+    return found
 
 
 def _bins(conn: Connection, table: str, key: str, monitor_id: int, first: int) -> dict[int, Bin]:

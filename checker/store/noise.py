@@ -24,10 +24,10 @@ class Noisy:
 def noisy(conn: Connection, now: float, *, within: float = WEEK, least: int = NOISY) -> list[Noisy]:
     """Return the monitors that were in at least so many incidents lately, the noisiest first."""
     count = func.count()
+    lately = select(incident.c.id).where(incident.c.since >= now - within)
     query = (
         select(member.c.monitor_id, func.max(member.c.name), count)
-        .join(incident, incident.c.id == member.c.incident_id)
-        .where(incident.c.since >= now - within)
+        .where(member.c.incident_id.in_(lately))
         .group_by(member.c.monitor_id)
         .having(count >= least)
         .order_by(count.desc(), member.c.monitor_id)

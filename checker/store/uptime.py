@@ -44,6 +44,53 @@ def uptimes(
     return {each: sum((part.get(each, Uptime()) for part in parts), Uptime()) for each in made}
 
 
+def since_each(
+    conn: Connection,
+    monitor_id: int,
+    full_name: str,
+    starts: Sequence[float],
+    end: float,
+    windows: Sequence[Window] = (),
+) -> list[Uptime]:
+    """Return what `uptimes` does of one monitor from each of several moments, all read together."""
+    made = _made(conn, [monitor_id])
+    if monitor_id not in made:
+        return [Uptime()] * len(starts)
+    last = min(counted(conn), math.floor(end / DAY))
+    first = {start: min(math.ceil(start / DAY), last) for start in starts}
+    known = days(conn, monitor_id, min(first.values()), last)
+    edges = {
+        start: [(start, first[start] * DAY), (last * DAY, end)] if first[start] < last else [(start, end)]
+        for start in starts
+    }
+    pieces = list({each for several in edges.values() for each in several if each[0] < each[1]})
+    unseen = blind.spans(conn, min(starts), end)
+    excused = _excused(windows, full_name)
+    past = zip(pieces, _pasts(conn, monitor_id, pieces), strict=True)
+    times = {
+        (begin, until): shared_out(
+            before, turns, min(max(begin, made[monitor_id]), until), until, unseen, excused
+        )
+        for (begin, until), (before, turns) in past
+    }
+    return [
+        sum((each for day, each in known.items() if day >= first[start]), Uptime())
+        + sum((times.get(each, Uptime()) for each in edges[start]), Uptime())
+        for start in starts
+    ]
+
+
+def days(conn: Connection, monitor_id: int, first: int, before: int) -> dict[int, Uptime]:
+    """Return how a monitor spent the days from `first` on that were counted."""
+    mark = placeholder(conn)
+    rows = conn.exec_driver_sql(
+        "SELECT day, up, down, warn, blind, paused, maintenance, falls FROM history_day"
+        f" WHERE monitor_id = {mark} AND day >= {mark} AND day < {mark} AND up IS NOT NULL",
+        (monitor_id, first, before),
+    )
+    return {row[0]: Uptime(*row[1:]) for row in rows}
+
+
 def counted(conn: Connection) -> int:
     """Return the first day (epoch seconds / 86400) that is not counted yet."""
     data = conn.execute(select(progress.c.data).where(progress.c.name == DAYS)).scalar()
@@ -103,6 +150,29 @@ def states_at(conn: Connection, monitor_ids: Iterable[int], start: float) -> dic
         (start, *ids(conn, monitor_ids)),
     )
     return {row[0]: State(row[1]) for row in found if row[1] is not None}
+
+
+def _pasts(
+    conn: Connection, monitor_id: int, pieces: Sequence[Span]
+) -> list[tuple[State, list[tuple[float, State]]]]:
+    """Return a monitor's state before each of some spans, and its changes within: two statements for all."""
+    if not pieces:
+        return []
+    mark = placeholder(conn)
+    of_one = f"FROM change WHERE monitor_id = {mark} AND at"
+    before = f"(SELECT new {of_one} < {mark} ORDER BY at DESC, id DESC LIMIT 1)"
+    given = [value for start, _ in pieces for value in (monitor_id, start)]
+    states = conn.exec_driver_sql(f"SELECT {', '.join([before] * len(pieces))}", tuple(given)).one()
+    within = (
+        f"SELECT {n} AS piece, at, id, new {of_one} >= {mark} AND at < {mark}" for n in range(len(pieces))
+    )
+    spans = [value for start, end in pieces for value in (monitor_id, start, end)]
+    turns: dict[int, list[tuple[float, State]]] = defaultdict(list)
+    for piece, at, _, new in sorted(
+        tuple(row) for row in conn.exec_driver_sql(" UNION ALL ".join(within), tuple(spans))
+    ):
+        turns[piece].append((at, State(new)))
+    return [(State(state or State.NEW), turns[n]) for n, state in enumerate(states)]
 
 
 def _turns(

@@ -64,7 +64,7 @@ def add(context: Context, reading: APIRouter, _writing: APIRouter) -> None:
         """Uptime, looks or runs and how long they took: over a day, a week, 30, 90 and 365 days."""
         monitor_id, spec = find(context, name)
         now = context.clock()
-        opened = await context.openings(now - 366 * DAY, now)
+        opened = await context.openings((now - 366 * DAY, now))
         found = await context.store.read(
             lambda conn: figures.figures(conn, monitor_id, spec.full_name, now, opened)
         )
@@ -76,6 +76,6 @@ async def _uptimes(
 ) -> tuple[float, float, dict[int, Uptime]]:
     end = context.clock()
     start = end - days * DAY
-    opened = await context.openings(start, end)
+    opened = await context.openings((start, end))
     found = await context.store.read(lambda conn: uptime.uptimes(conn, names, start, end, opened))
     return start, end, found

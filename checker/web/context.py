@@ -11,6 +11,7 @@ from checker.maintenance import Window, openings
 from checker.model import Observation
 from checker.record import Recorded, Recorder
 from checker.registry import Registry
+from checker.rules.uptime import Span
 from checker.store import Store, windows
 from checker.store.windows import Windows
 from checker.web.present import Notice
@@ -46,18 +47,20 @@ class Context:
         """Return the configured channels, name to kind."""
         return {channel.name: channel.kind for channel in self.config().channels}
 
-    async def openings(self, start: float, end: float) -> list[Window]:
-        """Return the openings of all maintenance windows, recurring and one-off, that touch a span.
+    async def openings(self, *spans: Span) -> list[Window]:
+        """Return the openings of all maintenance windows, recurring and one-off, that touch some spans.
 
         Of a span of weeks only those of its first day and its last days: the days between are counted.
         """
-        oneoffs = await self.store.read(lambda conn: windows.load(conn, start))
+        oneoffs = await self.store.read(lambda conn: windows.load(conn, min(start for start, _ in spans)))
         specs = self.config().maintenance
-        if end - start > 2 * LATELY:
-            recurring = openings(specs, start, start + DAY) + openings(specs, end - LATELY, end)
-        else:
-            recurring = openings(specs, start, end)
-        return recurring + [each.window for each in oneoffs if each.start < end]
+        found = [
+            each for start, end in spans for part in _ends(start, end) for each in openings(specs, *part)
+        ]
+        touching = (each.window for each in oneoffs)
+        return found + [
+            each for each in touching if any(each.start < end and each.end > start for start, end in spans)
+        ]
 
     async def record(self, observations: Sequence[tuple[int, Observation]]) -> list[Recorded]:
         """Return what observations did, once that is durable; raises what `Recorder.record` does."""
@@ -67,3 +70,7 @@ class Context:
         """Have deadlines and changes looked at now: something was written beside the recorder."""
         self.recorder.sooner.set()
         self.recorder.changed.set()
+
+
+def _ends(start: float, end: float) -> list[Span]:
+    return [(start, start + DAY), (end - LATELY, end)] if end - start > 2 * LATELY else [(start, end)]

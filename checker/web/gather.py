@@ -94,9 +94,8 @@ async def monitor(context: Context, name: str, now: float) -> Known:
     spec = None if number is None else context.monitors.by_id(number)
     if number is None or spec is None:
         raise HTTPException(404, "no such monitor")
-    opened = await context.openings(now - NEAR, now + AHEAD)
-    for days in FAR:
-        opened += await context.openings(now - days * DAY, now - (days - 1) * DAY)
+    far = [(now - days * DAY, now - (days - 1) * DAY) for days in FAR]
+    opened = await context.openings((now - NEAR, now + AHEAD), *far)
     covering = [each for each in opened if covers(each.spec, spec.full_name)]
     top = context.monitors.full_name(spec.parent) if spec.parent else number
     options: dict[str, Any] = {
@@ -124,16 +123,17 @@ def _known(
     if not watched:
         return None
     today = int(now // DAY)
+    looks = figures.looks_of(conn, number, now)
     return Known(
         watched=watched[0],
         full_name=full_name,
-        figures=figures.figures(conn, number, full_name, now, windows),
+        figures=figures.figures(conn, number, full_name, now, windows, looks),
         before=uptime.states_at(conn, [number], now - DAY).get(number, State.NEW),
         changes=views.changes(conn, number, start=None, end=None, limit=CHANGES),
         lately=views.changes(conn, number, start=now - DAY, end=None, limit=1_000)[::-1],
         blind=blind.spans(conn, now - DAY, now),
-        days=figures.days_of(conn, number, today - 90) | _today(conn, number, full_name, now, windows),
-        hours=figures.by_hour(conn, number, now, HOURS),
+        days=uptime.days(conn, number, today - 90, today + 1) | _today(conn, number, full_name, now, windows),
+        hours=figures.by_hour(looks, now, HOURS),
         outputs=views.outputs(conn, number, OUTPUTS),
         durations=_durations(conn, number),
         incidents=views.incidents_with(conn, number, RECENT),
