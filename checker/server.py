@@ -10,9 +10,12 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
+from checker.web.phases import Phases
 from checker.web.ping import App
 from checker.web.protocol import BoundedProtocol
 from healthkit.errors import HealthkitError
@@ -84,7 +87,7 @@ def server(app: App, protocol: type[BoundedProtocol] = BoundedProtocol) -> Serve
     """Return a server for `app` that is not started yet."""
     config = uvicorn.Config(
         app,
-        http=protocol,
+        http=cast("Any", partial(protocol, phases=Phases())),  # all connections of a server share them
         ws="none",
         loop="asyncio",
         lifespan="off",

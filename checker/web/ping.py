@@ -12,13 +12,13 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Protocol
 
 from checker.model import MonitorSpec, Observation, Ping
 from checker.record import Overloaded, UnknownMonitorError
 from checker.store import StoreUnavailable
 from checker.web import foreign
+from checker.web.ping_answer import CREATED, OK, OVERLOADED, Answer, send_answer
 from checker.web.ping_body import Body, parse_body
 from checker.web.ping_path import NOT_FOUND, Refusal, Target, parse_ping
 from checker.web.ping_request import (
@@ -56,19 +56,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER = 5  # seconds
 _NONE = Body()
-
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
-_JSON = (b"content-type", b"application/json")
-_HEADERS = [
-    (b"access-control-allow-origin", b"*"),
-    (b"cache-control", b"max-age=0, no-cache, no-store, must-revalidate, private"),
-    (b"x-content-type-options", b"nosniff"),
-]
-_LIMIT = (b"ping-body-limit", str(BODY_LIMIT).encode())
-_CLOSE = (b"connection", b"close")
-_RETRY = (b"retry-after", str(RETRY_AFTER).encode())
 
 Found = tuple[int, MonitorSpec]
 Announce = Callable[[str, str], Awaitable[str]]  # a slug and what its job says of itself -> what is wrong
@@ -113,22 +101,6 @@ class Gate:
         return bool(self.key) and hmac.compare_digest(target.key.encode(), self.key.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back: a status, a text (JSON where it says so), and whether the connection ends with it."""
-
-    status: int
-    text: str
-    close: bool = False
-    json: bool = False
-    note: str = ""  # what is wrong with what the job announced of itself
-
-
-_OK = Answer(200, "OK")
-_CREATED = Answer(201, "Created")
-_OVERLOADED = Answer(503, "overloaded, try again")
-
-
 class PingReceiver:
     """The ASGI app that answers pings itself and hands everything else on."""
 
@@ -170,7 +142,7 @@ class PingReceiver:
             return
         size = body_room(scope)
         if not self.room.take(size):
-            await _send(_OVERLOADED, send)
+            await send_answer(OVERLOADED, scope, send)
             return
         try:
             answer = await answering(scope, receive, size)
@@ -180,7 +152,7 @@ class PingReceiver:
             answer = Answer(408, "request body too slow", close=True)
         finally:
             self.room.give(size)
-        await _send(answer, send)
+        await send_answer(answer, scope, send)
 
     async def _answer(self, scope: Scope, receive: Receive, size: int) -> Answer:
         target = parse_ping(scope["path"], scope["query_string"])
@@ -272,12 +244,12 @@ class PingReceiver:
         except LookupError:  # another monitor has this name under another slug
             return Answer(409, "ambiguous slug")
         except Overloaded:
-            return _OVERLOADED
+            return OVERLOADED
         except StoreUnavailable as error:
             logger.warning("a ping could not be kept, its sender was told to try again: %s", error)
             return Answer(503, "the store is unavailable, try again")
         logger.debug("%s ping for %r", ping.kind, spec.full_name)
-        return _CREATED if created else _OK
+        return CREATED if created else OK
 
 
 def ping_of(target: Target, body: bytes, scope: Scope, now: float) -> Ping:
@@ -320,31 +292,3 @@ def foreign_ping_of(sign: foreign.Sign, body: bytes, scope: Scope, now: float) -
         duration=sign.duration,
         metrics=sign.metrics,
     )
-
-
-def _visible(text: str) -> bytes:
-    """Return text that a header can hold."""
-    return "".join(each if " " <= each <= "~" else "?" for each in text[:500]).encode()
-
-
-async def _send(answer: Answer, send: Send) -> None:
-    start, body = _messages(answer)
-    await send(start)
-    await send(body)
-
-
-@lru_cache(maxsize=256)  # the same few answers again and again
-def _messages(answer: Answer) -> tuple[Message, Message]:
-    """Return an answer as the two messages of ASGI; servers read them and leave them as they are."""
-    text = answer.text.encode()
-    headers = [_JSON if answer.json else _TEXT, *_HEADERS, (b"content-length", str(len(text)).encode())]
-    if answer.status < 300:
-        headers.append(_LIMIT)
-    if answer.status == 503:
-        headers.append(_RETRY)
-    if answer.close:
-        headers.append(_CLOSE)
-    if answer.note:
-        headers.append((b"healthkit-announcement", b"left out: " + _visible(answer.note)))
-    start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-    return start, {"type": "http.response.body", "body": text}

@@ -13,6 +13,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# An extension that our server offers in a request's scope: a function of a status and the rest of a whole
+# answer (headers and body as they go out), which tells whether it could send that.
+AT_ONCE = "healthkit.at_once"
+
 BODY_LIMIT = 100_000  # bytes kept, as on the hosted Healthchecks
 READ_LIMIT = 128 * 1024 * 1024  # bytes read and dropped before we stop listening
 READ_DEADLINE = 30.0  # seconds for the whole body

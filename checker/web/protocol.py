@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from checker.web.phases import Phases, Queue
+from checker.web.ping_request import AT_ONCE
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,13 @@ class Together:
             self._loop.call_soon(self._send)
         self._held.append(data)
 
+    def write_now(self, data: bytes) -> None:
+        """Send bytes that nothing else goes with."""
+        if self._held:
+            self._held.append(data)
+        else:
+            self._transport.write(data)
+
     def close(self) -> None:
         """Send what is held, and close."""
         self._send()
@@ -59,9 +68,8 @@ class Together:
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 with a deadline for each phase of a connection, and limits on what comes in.
 
-    Phases: waiting for headers, answering, draining an unread body; an idle kept-alive connection is
-    uvicorn's own keep-alive timeout. A request costs no timer: each connection has one, and when that fires
-    it looks whether the moment has been put off meanwhile.
+    Phases: waiting for headers, answering, draining an unread body, idle. It offers an extension of its own
+    to apps, `AT_ONCE`: for an answer that is whole, without the two messages of ASGI and their checks.
     """
 
     header_deadline = HEADER_DEADLINE
@@ -69,18 +77,18 @@ class BoundedProtocol(HttpToolsProtocol):
     drain_deadline = DRAIN_DEADLINE
     connection_limit = CONNECTION_LIMIT
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, phases: Phases, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._timer: asyncio.TimerHandle | None = None
-        self._fires = math.inf  # when the timer does, by the loop's clock
-        self._due = math.inf  # when the present phase has lasted too long
+        self._phases = phases
+        self._phase = phases.headers
+        self._extensions: dict[str, dict[object, object]] = {AT_ONCE: cast("Any", self._answer_at_once)}
         self._head = 0  # bytes of the present request that are no body: the parser keeps all of them
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the header deadline, and make room where there is none."""
         super().connection_made(transport)
         self.transport = cast("asyncio.Transport", Together(transport, self.loop))
-        self._allow(self.header_deadline)
+        self._begin(self._phases.headers, self.header_deadline)
         if len(self.connections) > self.connection_limit and not self._make_room():
             logger.debug("refused a connection: %d are open and none is idle", len(self.connections) - 1)
             transport.abort()
@@ -88,14 +96,22 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes; the first of a request start its deadline, whole headers begin the next phase."""
         was_busy = self.busy
-        if self._due == math.inf:
-            self._allow(self.header_deadline)
         self._head += len(data)
         super().data_received(data)
-        if self._head > HEADER_BYTES and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._head > HEADER_BYTES:
             self.send_400_response("Request line and headers are too long.")
-        elif self.busy and not was_busy:
-            self._allow(self.request_deadline)
+        elif self.busy:
+            if not was_busy:
+                self._begin(self._phases.request, self.request_deadline)
+        elif self._phase is self._phases.idle:
+            self._begin(self._phases.headers, self.header_deadline)
+
+    def on_message_begin(self) -> None:
+        """Begin a request, whose app is offered `AT_ONCE`."""
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body, for which there are other limits."""
@@ -106,56 +122,61 @@ class BoundedProtocol(HttpToolsProtocol):
         """End a request; what comes next is another one's."""
         self._head = 0
         super().on_message_complete()
+        if self._phase is self._phases.drain:
+            self._begin(self._phases.idle, self.timeout_keep_alive)
 
     def on_response_complete(self) -> None:
-        """End the request's deadline; a body still being sent gets a short one of its own."""
-        super().on_response_complete()  # may begin the next, pipelined request at once
-        if self.transport.is_closing():
-            self._due = math.inf
-        elif self.busy:
-            self._allow(self.request_deadline)
+        """Begin the next phase; takes the place of uvicorn's, which sets a timer for each idle while."""
+        if self.transport.is_closing():  # for as long as the client takes to read what is left
+            self._begin(self._phases.request, self.request_deadline)
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            self._begin(self._phases.request, self.request_deadline)
         elif self.cycle.more_body:
-            self._allow(self.drain_deadline)
+            self._begin(self._phases.drain, self.drain_deadline)
         else:
-            self._due = math.inf
+            self._begin(self._phases.idle, self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer with the connection."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """Leave the queue with the connection; what refers to it goes too, so that no garbage is left."""
+        self._phase.pop(self, None)
+        self._extensions.clear()
         super().connection_lost(exc)
+
+    def late(self) -> None:
+        """Drop the connection: its phase has lasted too long."""
+        logger.debug("dropped a connection that was too slow, or idle when room was needed")
+        self._phase.pop(self, None)
+        self.transport.abort()
 
     @property
     def busy(self) -> bool:
         """Whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _allow(self, seconds: float) -> None:
-        """Give the phase that begins now so many seconds."""
-        self._due = self.loop.time() + seconds
-        if self._due < self._fires:
-            self._set_timer()
+    def _begin(self, phase: Queue, seconds: float) -> None:
+        self._phase.pop(self, None)
+        self._phase = phase
+        self._phases.enter(phase, self, self.loop.time() + seconds)
 
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._fires = self._due
-        self._timer = self.loop.call_at(self._due, self._look)
-
-    def _look(self) -> None:
-        self._timer, self._fires = None, math.inf
-        if self._due <= self.loop.time():
-            logger.debug("dropped a connection that was too slow")
-            self.transport.abort()
-        elif self._due < math.inf:
-            self._set_timer()
+    def _answer_at_once(self, status: int, rest: bytes) -> bool:
+        """Send a whole answer: status, date, and `rest` as it is; tell whether it could be sent so."""
+        cycle = self.cycle
+        if self.pipeline or self.flow.write_paused or not cycle.keep_alive or cycle.scope["method"] == "HEAD":
+            return False
+        own = [b"%s: %s\r\n" % each for each in cycle.default_headers]
+        cast("Together", self.transport).write_now(b"".join([STATUS_LINE[status], *own, rest]))
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def _make_room(self) -> bool:
-        """Abort a connection that is not being answered; tell whether there was one."""
-        for other in self.connections:
-            if other is self or not isinstance(other, BoundedProtocol):
-                continue
-            if not other.busy and not other.transport.is_closing():  # an aborted one leaves a turn later
-                other.transport.abort()
+        """Abort a connection that is not being answered, the longest idle one; tell whether there was one."""
+        for other in self._phases.waiting():
+            if other is not self:
+                other.late()
                 return True
         return False
