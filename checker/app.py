@@ -233,7 +233,7 @@ class Checker:
             "dispatcher": self.dispatcher.run,
             "reloader": self.reloader.run,
             "windows": self.windows.run,
-            "retention": Retention(self.store, self.registry, self.clock).run,
+            "retention": Retention(self.store, self.registry, self.clock, node=self.node).run,
             "roller": self._roller().run,
             "dead man's switch": self.dead_man.run,
             "sight": lambda: self.poller.sight.run(self.clock),

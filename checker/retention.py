@@ -17,12 +17,13 @@ from sqlalchemy import Connection
 
 from checker.components import is_forgotten
 from checker.registry import Registry
-from checker.store import Store, StoreUnavailable, components, drills, history
+from checker.store import Store, StoreUnavailable, components, drills, history, nodes
 
 _log = logging.getLogger(__name__)
 
+NAME = "retention"  # of the lease
 DAY = 86_400.0
-EVERY = 600.0  # seconds between two rounds
+EVERY = 600.0  # seconds between two rounds, and that the lease for them lasts
 ROWS = 500  # rows that one transaction deletes at most
 MONITORS = 100  # heartbeats that one transaction deletes pings of
 LOOKED_AT = 2_000  # heartbeats that are asked at once whether they have many pings
@@ -47,8 +48,15 @@ class Retention:
     """The loop that forgets."""
 
     def __init__(
-        self, store: Store, registry: Registry, clock: Callable[[], float], *, keep: Keep | None = None
+        self,
+        store: Store,
+        registry: Registry,
+        clock: Callable[[], float],
+        *,
+        node: str = "",
+        keep: Keep | None = None,
     ) -> None:
+        self._node = node
         self._store = store
         self._registry = registry
         self._clock = clock
@@ -56,13 +64,19 @@ class Retention:
         self._next = 0  # the first heartbeat that the next round asks about
 
     async def run(self) -> None:
-        """Forget what is old, every ten minutes, for ever."""
+        """Forget what is old, every ten minutes, for ever; of several nodes one does."""
         while True:
             try:
-                await self.once(self._clock(), pause=PAUSE)
+                if await self.is_ours(self._clock()):
+                    await self.once(self._clock(), pause=PAUSE)
             except StoreUnavailable as error:
                 _log.warning("old rows stay for now: %s", error)
             await asyncio.sleep(EVERY)
+
+    async def is_ours(self, now: float) -> bool:
+        """Tell whether the round is this node's. Two at once would do no harm, so nothing is fenced."""
+        held = await self._store.write(lambda conn: nodes.acquire(conn, NAME, self._node, now, EVERY))
+        return held is not None
 
     async def once(self, now: float, *, pause: float = 0.0) -> int:
         """Delete all that is too old; return how many rows that were."""

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from checker.model import Event, Incident, Notification, Poll, Verdict
-from checker.retention import DAY, Keep, Retention
+from checker.retention import DAY, EVERY, Keep, Retention
 from checker.roller import Roller
 from checker.store import Store, door, incidents, outbox
 from checker.store.tables import change, incident, ping, poll
@@ -109,3 +109,17 @@ def test_what_nobody_has_judged_sent_or_resolved_stays_however_old(store: Store)
     assert house.rows(change, "judged_at") == [(None,)]
     assert house.rows(ping, "n") == [(1,), (2,)]
     assert store.read_now(lambda conn: door.load_states(conn, [house.id("a")]))
+
+
+def test_of_several_nodes_one_forgets_until_it_is_gone(store: Store) -> None:
+    house = House(store, heartbeat("one"))
+    one, two = (Retention(store, house.registry, house.clock, node=each) for each in "ab")
+
+    async def rounds(now: float) -> tuple[bool, bool]:
+        return await one.is_ours(now), await two.is_ours(now)
+
+    assert asyncio.run(rounds(NOW)) == (True, False)
+    assert asyncio.run(rounds(NOW + EVERY + 1)) == (True, False)
+    assert asyncio.run(two.is_ours(NOW + 2 * EVERY)) is False
+    assert asyncio.run(two.is_ours(NOW + 2 * EVERY + 2)) is True
+    assert asyncio.run(one.is_ours(NOW + 2 * EVERY + 3)) is False
