@@ -1,20 +1,34 @@
 """Three nodes on one PostgreSQL: one is killed, one sleeps and wakes, and nobody notices but the log.
 
-The machines' clocks are an hour apart, both ways: nodes go by the database's.
+The machines' clocks are an hour apart, both ways: nodes go by the database's. Meanwhile a newer version of
+the checker migrates the database under them: every table that is read and written gets a column, and one of
+the nodes, which are of the older version then, starts anew.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import Connection, inspect, text
 
 from examples.servers import free_port
 from tests.e2e.alerts import Alerts
-from tests.e2e.cluster import Node, Pinger, Targets, members, miscounted, monitors, running, stored
+from tests.e2e.cluster import (
+    Node,
+    Pinger,
+    Targets,
+    members,
+    miscounted,
+    monitors,
+    reading,
+    running,
+    stored,
+)
 from tests.e2e.harness import PING_KEY
 from tests.waiting import wait_for
 
@@ -25,12 +39,12 @@ AHEAD = (0.0, 3_600.0, -3_600.0)  # seconds by which each machine's clock is ahe
 
 @pytest.fixture
 def nodes(tmp_path: Path, postgres_url: str, targets: Targets, alerts: Alerts) -> Iterator[list[Node]]:
-    text = monitors(targets.url, ENDPOINTS, HEARTBEATS, QUIET, every=2.0, period=30.0, first=15.0)
+    watched = monitors(targets.url, ENDPOINTS, HEARTBEATS, QUIET, every=2.0, period=30.0, first=15.0)
     found = []
     for number, ahead in enumerate(AHEAD):
         folder = tmp_path / f"node-{number}"
         folder.mkdir()
-        found.append(Node(folder, postgres_url, alerts.url, text, free_port(), ahead))
+        found.append(Node(folder, postgres_url, alerts.url, watched, free_port(), ahead))
     with running(found):
         yield found
 
@@ -63,6 +77,21 @@ def made_at_one_known_at_all(nodes: list[Node]) -> None:
     assert {"new-0", "new-4"} <= {each["name"] for each in shown["monitors"]}
 
 
+def migrate(url: str) -> None:
+    """Do as a newer version's migration would: in one transaction, which waits for whoever is at work."""
+
+    def grow(conn: Connection) -> None:
+        for table in sorted(inspect(conn).get_table_names()):
+            if table != "alembic_version":
+                conn.execute(text(f"ALTER TABLE {table} ADD COLUMN newer VARCHAR(20)"))
+                conn.execute(text(f"CREATE INDEX ix_{table}_newer ON {table} (newer)"))
+        conn.execute(text("CREATE TABLE newer (id INTEGER PRIMARY KEY)"))
+        conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with reading(url) as store:
+        asyncio.run(store.settle(grow))
+
+
 @pytest.mark.timeout(300)
 def test_nodes_that_die_and_sleep_cost_no_ping_no_poll_and_no_alert(
     nodes: list[Node], targets: Targets, alerts: Alerts, postgres_url: str
@@ -81,6 +110,7 @@ def test_nodes_that_die_and_sleep_cost_no_ping_no_poll_and_no_alert(
         wait_for(lambda: len(targets.since(began + 1.0)) == ENDPOINTS, 60, "every endpoint polled again")
         for slug in quiet:
             alerts.expect("opened", slug, 60)
+        migrate(postgres_url)
         sleeping.thaw()
         dying.launch().ready()
         wait_for(lambda: members(postgres_url) == 3, 30, "three nodes again")
@@ -95,5 +125,6 @@ def test_nodes_that_die_and_sleep_cost_no_ping_no_poll_and_no_alert(
     assert sorted(set(names)) == quiet, "an alert for what was well"
     keys = {m["incident"]["dedup_key"] for m in told}
     assert len(keys) == QUIET, "an alert under two keys"
-    for each in (sleeping, staying):
+    assert "a newer version of the checker made its schema '9999'" in dying.output
+    for each in (dying, sleeping, staying):
         assert "Traceback" not in each.output
