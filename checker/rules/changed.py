@@ -6,14 +6,16 @@ from typing import Any
 
 from checker.model import MonitorState
 
-_FIELDS = frozenset(MonitorState.__dataclass_fields__)
+_COUNT = len(MonitorState.__dataclass_fields__)
 
 
 def replace(state: MonitorState, /, **changes: Any) -> MonitorState:
     """Return the state with these fields changed; raises `KeyError` for a field that there is not."""
-    if not changes.keys() <= _FIELDS:
-        raise KeyError(*(changes.keys() - _FIELDS))
+    fields = state.__dict__ | changes
+    if len(fields) != _COUNT:
+        raise KeyError(*(changes.keys() - state.__dict__.keys()))
     new = object.__new__(MonitorState)
-    new.__dict__.update(state.__dict__)  # past the check for frozen ones, which would be asked field by field
-    new.__dict__.update(changes)
+    object.__setattr__(
+        new, "__dict__", fields
+    )  # past the check for frozen ones, which is asked field by field
     return new

@@ -95,22 +95,15 @@ def state_to(state: MonitorState) -> str:
 
 def state_of(state: str, since: float, deadline: float | None, data: str) -> MonitorState:
     """Return the state that the four columns of a `monitor_state` row hold."""
-    new = object.__new__(MonitorState)
-    known: dict[str, Any] = (
-        new.__dict__
-    )  # filled past the check for frozen ones: a state is read for each ping
-    known.update(_NEW)
-    known.update(zip(_STATE_FIELDS, _read(data)[0], strict=False))
-    known.update(
-        state=_STATES[state], since=since, deadline=deadline, cause=_CAUSES.get(known["cause"], Cause.NONE)
-    )
-    if known["runs"]:
-        known["runs"] = tuple([(rid, at) for rid, at in known["runs"]])
-    else:
-        known["runs"] = ()
+    known = _NEW | dict(zip(_STATE_FIELDS, _read(data)[0], strict=False))
+    known["state"], known["since"], known["deadline"] = _STATES[state], since, deadline
+    known["cause"] = _CAUSES.get(known["cause"], Cause.NONE)
+    known["runs"] = tuple([(rid, at) for rid, at in known["runs"]]) if known["runs"] else ()
     for name in _LISTS:
         if known[name] != ():
             known[name] = tuple(known[name] or ())
+    new = object.__new__(MonitorState)
+    object.__setattr__(new, "__dict__", known)  # past the check for frozen ones: a ping reads a state
     return new
 
 
