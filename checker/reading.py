@@ -177,6 +177,8 @@ def is_fine(status: int) -> bool:
 
 def _judge(status: int, document: Document, components: Components, *, fine: bool) -> Outcome:
     verdict = VERDICTS.get(document.status, Verdict.PASS)
+    if fine and verdict is Verdict.PASS:
+        return verdict, Cause.NONE, ""
     says = f"answered {status}, yet its document says {document.status}"
     why = _why(verdict, document, components)
     if fine:
@@ -229,13 +231,16 @@ def _components(document: Document, at: float, probe: ProbeSpec) -> Components:
 
 def _component(component: Component, at: float, probe: ProbeSpec) -> Poll:
     verdict = VERDICTS[component.status]
-    if verdict is Verdict.PASS and (old := stale(component, probe, at)):
+    reason = ""
+    if verdict is not Verdict.PASS:
+        reason = clean(component.output, MAX_REASON)
+    elif probe.stale_after is not None and (old := stale(component, probe, at)):
         return Poll(Verdict.WARN, at, Cause.DOCUMENT, old, value=component.value, unit=component.unit)
     return Poll(
         verdict,
         at,
         _CAUSES[verdict],
-        "" if verdict is Verdict.PASS else clean(component.output, MAX_REASON),
+        reason,
         value=component.value,
         unit=component.unit,
         details=component.details,

@@ -69,14 +69,17 @@ class _Copy:
         self._parts = 1
 
     def of(self, value: Any, depth: int) -> Any:
+        if isinstance(value, _HOLDERS):
+            return self._of_parts(value, depth)
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
             return clean(str.__str__(value))
         if isinstance(value, _NUMBERS):
             return _number(value)
-        if not isinstance(value, _HOLDERS):
-            raise UnfitError(f"holds a value of type {type(value).__name__[:MAX_KEY]}, which JSON cannot")
+        raise UnfitError(f"holds a value of type {type(value).__name__[:MAX_KEY]}, which JSON cannot")
+
+    def _of_parts(self, value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> Any:
         if depth == 0:
             raise UnfitError(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
         self._parts += len(value)

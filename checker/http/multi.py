@@ -9,6 +9,7 @@ there is no epoll, `AsyncCurlMulti` serves.
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import sys
 from contextlib import suppress
@@ -17,6 +18,12 @@ from typing import Any
 import pycurl
 
 _MOST = 512  # sockets handled in a turn of the loop
+_EVENTS = {
+    pycurl.POLL_NONE: 0,
+    pycurl.POLL_IN: select.EPOLLIN,
+    pycurl.POLL_OUT: select.EPOLLOUT,
+    pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
+}
 
 
 class EpollMulti:
@@ -30,8 +37,10 @@ class EpollMulti:
         self._sockets: set[int] = set()
         self._waiting: dict[pycurl.Curl, asyncio.Future[pycurl.Curl]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.Handle | None = None
-        self._is_soon = False  # whether the timer runs out with this turn of the loop
+        self._due = math.inf  # when libcurl wants to be asked, by the loop's time
+        self._timer: asyncio.TimerHandle | None = None
+        self._fires = math.inf  # when the timer does: at `due`, or before it
+        self._is_soon = False  # whether libcurl will be asked in this turn of the loop
         self._closed = False
 
     def setopt(self, option: int, value: Any) -> None:
@@ -60,7 +69,8 @@ class EpollMulti:
         if self._closed:
             return
         self._closed = True
-        self._cancel_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._loop is not None:
             self._loop.remove_reader(self._epoll.fileno())
         for curl, waiting in self._waiting.items():
@@ -80,35 +90,49 @@ class EpollMulti:
             self._sockets.discard(fd)
             with suppress(OSError):  # closed already: the kernel has let it go by itself
                 self._epoll.unregister(fd)
-            return
-        wanted = (select.EPOLLIN if what & pycurl.POLL_IN else 0) | (
-            select.EPOLLOUT if what & pycurl.POLL_OUT else 0
-        )
-        if fd in self._sockets:
-            self._epoll.modify(fd, wanted)
+        elif fd in self._sockets:
+            self._epoll.modify(fd, _EVENTS[what])
         else:
             self._sockets.add(fd)
-            self._epoll.register(fd, wanted)
+            self._epoll.register(fd, _EVENTS[what])
 
     def _on_timer(self, milliseconds: int) -> None:
-        if self._closed or self._loop is None or (milliseconds == 0 and self._is_soon):
-            return
-        self._cancel_timer()
-        if milliseconds == 0:
-            self._is_soon = True
-            self._timer = self._loop.call_soon(self._on_time)
-        elif milliseconds > 0:
-            self._timer = self._loop.call_later(milliseconds / 1000, self._on_time)
+        """Note when libcurl wants to be asked, which it puts off with each request.
 
-    def _cancel_timer(self) -> None:
+        A timer that fires too soon for it by now stays: it looks when it fires.
+        """
+        if self._closed or self._loop is None:
+            return
+        if milliseconds == 0:
+            if not self._is_soon:
+                self._is_soon = True
+                self._loop.call_soon(self._ask)
+            return
+        self._due = self._loop.time() + milliseconds / 1000 if milliseconds > 0 else math.inf
+        if self._due < self._fires:
+            self._set_timer(self._loop)
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._is_soon = None, False
+        self._fires = self._due
+        self._timer = loop.call_at(self._due, self._on_time, loop)
 
-    def _on_time(self) -> None:
-        self._timer, self._is_soon = None, False
-        _, running = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        self._finish(running)
+    def _on_time(self, loop: asyncio.AbstractEventLoop) -> None:
+        is_due = self._due <= self._fires
+        self._timer, self._fires = None, math.inf
+        if is_due:
+            self._ask()
+        elif math.isfinite(self._due):
+            self._set_timer(loop)
+
+    def _ask(self) -> None:
+        """Let libcurl do what its own time has come for."""
+        self._is_soon = False
+        if not self._closed:
+            self._due = math.inf  # it tells the next moment while it works
+            _, running = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._finish(running)
 
     def _on_ready(self) -> None:
         running = len(self._waiting)

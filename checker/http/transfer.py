@@ -17,6 +17,7 @@ from checker.http.target import Target
 MAX_HEADER_BYTES = 65_536
 CONNECTION_LIFETIME = 60  # seconds: then DNS, connect and certificate are proven anew
 _STOP = -1  # what a libcurl callback returns to end the transfer
+_USUAL_LINE = 200  # bytes of a header that is remembered
 
 
 class _Socket(socket.socket):
@@ -224,8 +225,16 @@ def _parse_headers(lines: Sequence[bytes]) -> tuple[int, dict[str, str]]:
             status = int(line.split(None, 2)[1])
             headers = {}
             continue
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            key, text = name.strip().lower(), value.strip()
+        key, text = _known_header(line) if len(line) <= _USUAL_LINE else _header(line)
+        if key:
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return status, headers
+
+
+def _header(line: bytes) -> tuple[str, str]:
+    """Return a header's name and value, ("", "") for a line that is none."""
+    name, colon, value = line.decode("latin-1").partition(":")
+    return (name.strip().lower(), value.strip()) if colon else ("", "")
+
+
+_known_header = lru_cache(maxsize=4_000)(_header)  # nearly every line was seen before

@@ -171,6 +171,28 @@ def test_a_server_that_hangs_is_given_up_after_the_timeout() -> None:
     assert error.reason.endswith("within 0.3 s")
 
 
+def test_each_request_has_its_own_timeout_in_whatever_order_they_come() -> None:
+    ended: set[float] = set()
+
+    async def hang(http: Http, url: str, timeout: float) -> None:
+        with pytest.raises(HttpError) as caught:
+            await http.request(Request(url, timeout=timeout))
+        assert caught.value.kind is ErrorKind.TIMEOUT
+        ended.add(timeout)
+
+    async def ask(http: Http) -> None:
+        with RecordingServer() as quick, HostileServer(hostile.hang) as server:
+            await http.request(Request(quick.url, timeout=5.0))  # its moment is put off by the next ones
+            await asyncio.gather(*(hang(http, server.url, timeout) for timeout in (0.2, 1.5, 0.7)))
+            long = asyncio.create_task(http.request(Request(server.url, timeout=600.0)))
+            await asyncio.sleep(0)
+            await hang(http, server.url, 0.3)  # sooner than what is under way
+            long.cancel()
+
+    run(ask)
+    assert ended == {0.2, 0.7, 1.5, 0.3}
+
+
 def test_headers_that_drip_and_a_port_that_swallows_connections_are_given_up_too() -> None:
     with RecordingServer(Answer(fault="drip")) as server:
         assert "within 0.3 s" in refused(Request(server.url, timeout=0.3)).reason
