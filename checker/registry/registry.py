@@ -151,6 +151,12 @@ class Registry:
         found = held.shelf.tags(held.gone)
         return found.union(*(spec.tags for _, spec in _copy(held.index.specs) if spec.kind is Kind.HEARTBEAT))
 
+    def tagged(self, tag: str) -> list[int]:
+        """Return the ids of the endpoints, components and heartbeats that have a tag."""
+        held = self._held
+        shelved = [each for each in held.shelf.tagged(tag) if each not in held.gone]
+        return [*shelved, *(each for each, spec in _copy(held.index.specs) if tag in spec.tags)]
+
     @property
     def specs(self) -> Mapping[int, MonitorSpec]:
         """All live monitors: id -> specification. A view: it changes as monitors come and go."""

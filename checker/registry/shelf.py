@@ -150,6 +150,11 @@ class Shelf:
         kinds = {kind for each, kind in zip(self._ids, self._kinds, strict=True) if each not in without}
         return {tag for kind in kinds for tag in self._text(kind).tags}
 
+    def tagged(self, tag: str) -> list[int]:
+        """Return the ids of the heartbeats with this tag."""
+        kinds = {kind for kind in set(self._kinds) if tag in self._text(kind).tags}
+        return [each for each, kind in zip(self._ids, self._kinds, strict=True) if kind in kinds]
+
     def _among(self, rows: Iterable[int], is_meant: Callable[[MonitorSpec], bool]) -> list[int]:
         found = []
         for row in rows:

@@ -78,10 +78,15 @@ def tally(conn: Connection) -> Tally:
     return Tally(counts, tuple(troubles))
 
 
-def standing(conn: Connection, state: State) -> set[int]:
-    """Return the ids of all monitors in a state, components too."""
-    found = conn.exec_driver_sql(f"SELECT monitor_id FROM monitor_state WHERE state = '{state}'")
-    return set(found.scalars())
+def heartbeat_states(conn: Connection, monitor_ids: Iterable[int]) -> Counter[State]:
+    """Return how many of these monitors that are live heartbeats are in each state."""
+    rows = conn.exec_driver_sql(
+        "SELECT own.state, count(*) FROM monitor JOIN monitor_state own ON own.monitor_id = monitor.id"
+        " WHERE monitor.kind = 'heartbeat' AND monitor.removed_at IS NULL"
+        f" AND {among(conn, 'monitor.id')} GROUP BY own.state",
+        ids(conn, monitor_ids),
+    )
+    return Counter({State(row[0]): row[1] for row in rows})
 
 
 Standing = tuple[int, str, float | None]  # a monitor's id, its state, and how long its last answer took
@@ -114,7 +119,7 @@ def page(
     given: tuple[object, ...] = (str(kind),)
     if search:
         text += f" AND lower(name) LIKE {mark} ESCAPE '!'"
-        given += (f"%{_literal(search.lower())}%",)
+        given += (f"%{_literal(codec.clean(search.lower()))}%",)
     if among_ids is not None:
         text += f" AND {among(conn, 'id')}"
         given += ids(conn, list(among_ids))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
+from sqlalchemy import Connection
 
-from checker.model import Command, Kind, MonitorSpec, State
+from checker.model import Command, Kind, State
 from checker.record import UnknownMonitorError
-from checker.store import board, snoozes, views
+from checker.store import listing, snoozes, views
 from checker.web import schemas
 from checker.web.api_json import component_json, monitor_json, standing_json
 from checker.web.api_parts import UNKNOWN, Most, Name, Offset, find, following, snooze_of, watched_of
@@ -30,26 +30,32 @@ def add(context: Context, reading: APIRouter, writing: APIRouter) -> None:
         offset: Offset = 0,
     ) -> Any:
         """Endpoints with their components, then heartbeats, by name; narrowed by `kind`, `state`, `tag`."""
-        everyone = [*context.monitors.endpoints(), *context.monitors.heartbeats()]
-        chosen = _chosen(each for each in everyone if _wanted(each[1], kind, tag))
-        chosen = await _standing(context, chosen, state)
-        found = await context.store.read(lambda conn: views.watched(conn, chosen[offset : offset + limit]))
+        tagged = None if tag is None else context.monitors.tagged(tag)
+
+        def read(conn: Connection) -> tuple[listing.Part, tuple[views.Watched, ...]]:
+            part = listing.monitors(
+                conn, limit=limit, offset=offset, kind=kind, state=state, among_ids=tagged
+            )
+            return part, views.watched(conn, part.ids)
+
+        part, found = await context.store.read(read)
         shown = [monitor_json(each) for each in found]
-        return {"monitors": shown, "total": len(chosen), "next": following(offset, limit, len(chosen))}
+        return {"monitors": shown, "total": part.total, "next": following(offset, limit, part.total)}
 
     @reading.get("/components", summary="Components", response_model=schemas.Components)
     async def components(
         endpoint: str | None = None, state: State | None = None, limit: Most = 1000, offset: Offset = 0
     ) -> Any:
         """The components of all endpoints, or of one; `state` narrows them down."""
-        everyone = list(context.monitors.specs.items())
-        chosen = _chosen(each for each in everyone if each[1].parent and endpoint in (None, each[1].parent))
-        chosen = await _standing(context, chosen, state)
-        page = set(chosen[offset : offset + limit])
-        tops = {context.monitors.full_name(context.monitors.specs[each].parent) for each in page}
-        found = await context.store.read(lambda conn: views.watched(conn, [each for each in tops if each]))
-        parts = [component_json(part) for each in found for part in each.components if part.id in page]
-        return {"components": parts, "total": len(chosen), "next": following(offset, limit, len(chosen))}
+
+        def read(conn: Connection) -> tuple[listing.Part, tuple[views.Watched, ...]]:
+            part = listing.components(conn, limit=limit, offset=offset, endpoint=endpoint, state=state)
+            return part, views.watched(conn, listing.tops(conn, part.ids))
+
+        part, found = await context.store.read(read)
+        wanted = set(part.ids)
+        parts = [component_json(each) for top in found for each in top.components if each.id in wanted]
+        return {"components": parts, "total": part.total, "next": following(offset, limit, part.total)}
 
     @writing.post(
         "/monitors/{name:path}/snooze",
@@ -105,20 +111,3 @@ def _command(context: Context, writing: APIRouter, verb: str, summary: str) -> N
             raise HTTPException(404, f'"{name[:100]}" was removed just now') from None
         state = done[0].after
         return standing_json(spec.full_name, state)
-
-
-def _wanted(spec: MonitorSpec, kind: Kind | None, tag: str | None) -> bool:
-    return kind in (None, spec.kind) and (tag is None or tag in spec.tags)
-
-
-def _chosen(found: Iterable[tuple[int, MonitorSpec]]) -> list[int]:
-    """Return the ids of monitors in the order they are told: endpoints first, by name."""
-    places = sorted((spec.kind is Kind.HEARTBEAT, spec.full_name, number) for number, spec in found)
-    return [number for _, _, number in places]
-
-
-async def _standing(context: Context, chosen: list[int], state: State | None) -> list[int]:
-    if state is None:
-        return chosen
-    there = await context.store.read(lambda conn: board.standing(conn, state))
-    return [each for each in chosen if each in there]

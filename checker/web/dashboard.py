@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -203,9 +202,8 @@ async def _tag_badge(context: Context, tag: str, states: str, form: str) -> Resp
     if states not in ("2", "3") or form not in ("svg", "json", "shields"):
         raise HTTPException(404)
     if tag:
-        tagged = [number for number, spec in context.monitors.heartbeats() if tag in spec.tags]
-        found = await context.store.read(lambda conn: views.heartbeats(conn, tagged)) if tagged else ()
-        count = Counter(each.state.state for each in found)
+        tagged = context.monitors.tagged(tag)
+        count = await context.store.read(lambda conn: board.heartbeat_states(conn, tagged))
     else:
         count = (await context.store.read(board.tally)).of(Kind.HEARTBEAT)
     if tag and not count:

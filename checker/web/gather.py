@@ -31,7 +31,7 @@ FAR = [days for days in figures.SPANS.values() if days > 7]
 
 async def dashboard(context: Context, choice: Choice, now: float) -> Board:
     """Return what the dashboard shows."""
-    tagged = _tagged(context, choice.tag)
+    tagged = context.monitors.tagged(choice.tag) if choice.tag else None
     channels = context.channels()
     return await context.store.read(lambda conn: _board(conn, choice, channels, tagged, now))
 
@@ -80,12 +80,6 @@ def open_count(conn: Connection) -> int:
     """Return how many incidents are open."""
     query = select(func.count()).select_from(incident).where(incident.c.resolved_at.is_(None))
     return int(conn.execute(query).scalar_one())
-
-
-def _tagged(context: Context, tag: str) -> list[int] | None:
-    if not tag:
-        return None
-    return [number for number, spec in context.monitors.specs.items() if tag in spec.tags]
 
 
 async def monitor(context: Context, name: str, now: float) -> Known:

@@ -10,8 +10,20 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from checker.model import Kind
-from checker.store import Store, blind, board, figures, incidents, noise, rollups, uptime, views
+from checker.model import Kind, State
+from checker.store import (
+    Store,
+    blind,
+    board,
+    figures,
+    incidents,
+    listing,
+    noise,
+    rollups,
+    stands,
+    uptime,
+    views,
+)
 from tests.checker.house import NOW, SHOP, House, heartbeat
 
 GROWING = ("ping", "poll", "change", "history_hour", "history_day", "incident_member", "outbox", "blind")
@@ -20,6 +32,11 @@ NAMES = {1: "shop", 2: "a"}
 ASKED: dict[str, Callable[[Connection], object]] = {
     "counts": board.tally,
     "page": lambda conn: board.page(conn, Kind.HEARTBEAT, limit=50),
+    "listing": lambda conn: listing.monitors(conn, limit=9, state=State.UP, among_ids=[1, 2]),
+    "parts": lambda conn: listing.components(conn, limit=9, endpoint="shop\0", state=State.UP),
+    "tops": lambda conn: listing.tops(conn, [1, 2]),
+    "states": lambda conn: board.heartbeat_states(conn, [1, 2]),
+    "everything": stands.stands,
     "some": lambda conn: views.watched(conn, [1, 2]),
     "open": lambda conn: views.incidents(conn, resolved=False, limit=20),
     "recent": lambda conn: views.incidents(conn, resolved=True, limit=10),
