@@ -38,12 +38,17 @@ def distribution_version() -> str:
 
 def app(context: Context) -> App:
     """Return the ASGI application of a running checker."""
+    return receiving(context, SafeHeaders(pages(context)))
+
+
+def receiving(context: Context, behind: App) -> App:
+    """Return the ping receiver, with what answers all other requests behind it."""
 
     def gate() -> Gate:
         server = context.config().server
         return _gate(server.ping_key or "", server.open_slugs)
 
-    behind, taking = SafeHeaders(pages(context)), context.announcements
+    taking = context.announcements
     return PingReceiver(
         behind,
         registry=context.monitors,

@@ -16,11 +16,12 @@ from checker.record import Recorded, Recorder
 from checker.registry import Registry
 from checker.store import Store, monitors
 from checker.store.windows import Windows
-from checker.web.app import app
+from checker.web.app import receiving
 from checker.web.context import Context
 from healthkit.health import Health
 from tests.checker.stores import prepare
 from tests.checker.web.asgi import Reply, call
+from tests.checker.web.shared import pages_of
 
 NOW = 1_800_000_000.0
 ADMIN = "admin-token-0123456789abcdefghij"
@@ -104,7 +105,7 @@ class Site:
             announcements=Announcements(self.store, self.registry, lambda: self.config, self.clock),
             url="http://127.0.0.1:8765",
         )
-        self.app = app(context)
+        self.app = receiving(context, pages_of(context))
 
     def clock(self) -> float:
         """What the time is here."""

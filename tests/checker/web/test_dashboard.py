@@ -29,13 +29,12 @@ from checker.store import Store, door, incidents, monitors, outbox
 from checker.store.components import ensure
 from checker.store.monitors import Monitor
 from checker.store.windows import Windows
-from checker.web.app import pages
 from checker.web.context import Context
-from checker.web.headers import SafeHeaders
 from checker.web.present import Notice
 from healthkit.health import Health
 from tests.checker.stores import prepare
 from tests.checker.web.asgi import Reply, call
+from tests.checker.web.shared import pages_of
 
 NOW = 1_800_000_000.0
 EVIL = "<script>alert(1)</script>\u202e\"'&{{ 7*7 }}"
@@ -91,7 +90,7 @@ class Site:
             recorder=Recorder(self.store, self.registry, lambda: NOW),
             windows=Windows(self.store, lambda: NOW),
         )
-        self.app = SafeHeaders(pages(context))
+        self.app = pages_of(context)
 
     def sync(self, specs: Sequence[MonitorSpec]) -> None:
         """Make these the monitors, and read them anew."""
