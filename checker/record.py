@@ -10,38 +10,33 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from checker.model import Change, Command, MonitorSpec, MonitorState, Observation, Ping, PingKind, Poll
+from checker.fold import UNCOUNTED, Brought, Counted, Fold, Outcome, Recorded, UnknownMonitorError
+from checker.model import Observation
 from checker.registry import Registry
-from checker.state import advance, initial
-from checker.store import Store, StoreUnavailable, components, door
+from checker.store import Store, StoreUnavailable
 from checker.store.bulk import Row
-from checker.store.monitors import Monitor
 from checker.store.nodes import Fenced
-from healthkit.bounds import clean
 from healthkit.errors import HealthkitError
 
-__all__ = ["Overloaded", "Recorded", "Recorder", "StoreUnavailable", "UnknownMonitorError"]
-
-T = TypeVar("T")
-Counted = Mapping[int, tuple[MonitorState, MonitorState]]
-UNCOUNTED: Counted = MappingProxyType({})
+__all__ = [
+    "UNCOUNTED",
+    "Counted",
+    "Overloaded",
+    "Recorded",
+    "Recorder",
+    "StoreUnavailable",
+    "UnknownMonitorError",
+]
 
 _log = logging.getLogger(__name__)
 
 LIMIT = 20_000  # observations that may wait; at 5,000 a second the last of them waits four seconds
 BATCH = 1_000  # observations in one transaction, unless one caller alone brings more
-
-MAX_IDENTITY = 200  # characters
-MAX_NEEDS = 20  # names that a component may depend on
-
-_ENDS = (PingKind.SUCCESS, PingKind.FAIL)
 
 
 class Overloaded(HealthkitError):
@@ -50,36 +45,9 @@ class Overloaded(HealthkitError):
     retry_after = 5.0
 
 
-class UnknownMonitorError(HealthkitError, LookupError):
-    """No live monitor has that id: it was removed meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What an observation did, committed. `n` is the ping's number; `components` are of a poll's document."""
-
-    monitor_id: int
-    before: MonitorState
-    after: MonitorState
-    changes: tuple[Change, ...]
-    n: int = 0
-    components: tuple[Recorded, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    observations: Sequence[tuple[int, Observation]]
-    history: Sequence[Row]
-    counted: Counted
+@dataclass(slots=True)
+class _Request(Brought):
     answer: asyncio.Future[list[Recorded]]
-
-    def __len__(self) -> int:
-        return len(self.observations) + len(self.history)
-
-    @property
-    def brings_polls(self) -> bool:
-        """Whether anything of it is a look at an endpoint."""
-        return bool(self.history) or any(isinstance(each, Poll) for _, each in self.observations)
 
 
 class Recorder:
@@ -191,19 +159,19 @@ class Recorder:
         except StoreUnavailable as error:
             _refuse_all(batch, error)
         except Fenced as error:
-            _refuse_all([each for each in batch if each.brings_polls], error)
-            await self._commit_batch([each for each in batch if not each.brings_polls])
+            _refuse_all([each for each in batch if each.has_polls], error)
+            await self._commit_batch([each for each in batch if not each.has_polls])
         except Exception as error:  # noqa: BLE001 - one poisoned observation: it must not fail the others
             await self._commit_singly(batch, error)
         else:
             self._answer(batch, outcomes)
 
-    def _fold(self, conn: Connection, batch: Sequence[_Request], now: float) -> _Outcome:
-        if self._may_poll and any(each.brings_polls for each in batch) and not self._may_poll(conn):
+    def _fold(self, conn: Connection, batch: Sequence[_Request], now: float) -> Outcome:
+        if self._may_poll and any(each.has_polls for each in batch) and not self._may_poll(conn):
             raise Fenced(
                 "polls were not recorded: this node's lease ran out, and the endpoints are another's"
             )
-        return _Fold(conn, self._registry, now).run(batch)
+        return Fold(conn, self._registry, now).run(batch)
 
     async def _commit_singly(self, batch: list[_Request], error: Exception) -> None:
         if len(batch) == 1:
@@ -213,7 +181,7 @@ class Recorder:
         for request in batch:
             await self._commit_batch([request])
 
-    def _answer(self, batch: list[_Request], outcome: _Outcome) -> None:
+    def _answer(self, batch: list[_Request], outcome: Outcome) -> None:
         for monitor in outcome.created:
             self._registry.add(monitor)
         for monitor in outcome.described:
@@ -233,179 +201,3 @@ def _refuse_all(batch: list[_Request], error: Exception) -> None:
     for request in batch:
         if not request.answer.done():
             request.answer.set_exception(error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    results: list[list[Recorded]]
-    created: list[Monitor]
-    described: list[Monitor]  # components whose document tells something else of them than before
-    changed: bool
-    commanded: bool
-    deadline: float  # the earliest that was written
-
-
-class _Fold:
-    """One transaction: the states of all touched monitors, advanced in order, and written once."""
-
-    def __init__(self, conn: Connection, registry: Registry, now: float) -> None:
-        self._conn = conn
-        self._registry = registry
-        self._now = now
-        self._created: dict[tuple[int, str], Monitor] = {}
-        self._described: dict[int, Monitor] = {}
-        self._states: dict[int, MonitorState] = {}
-        self._touched: set[int] = set()
-        self._pings: list[Row] = []
-        self._polls: list[Row] = []
-        self._changes: list[Row] = []
-        self._commanded = False
-
-    def run(self, batch: Sequence[_Request]) -> _Outcome:
-        """Return what each caller's observations did."""
-        work = [request.observations for request in batch]
-        self._create_components(work)
-        if ids := self._ids(work):
-            self._states = door.load_states(self._conn, ids, lock=True)
-        for request in batch:
-            self._count_on(request.counted)
-            self._polls.extend(request.history)
-        results = [[self._observe(monitor_id, each) for monitor_id, each in caller] for caller in work]
-        self._write()
-        deadlines = (self._states[each].deadline for each in self._touched)
-        return _Outcome(
-            results,
-            list(self._created.values()),
-            list(self._described.values()),
-            bool(self._changes),
-            self._commanded,
-            min((each for each in deadlines if each is not None), default=math.inf),
-        )
-
-    def _count_on(self, counted: Counted) -> None:
-        """Let stand what was counted in memory, where nobody else has written meanwhile."""
-        for monitor_id, (stood, stands) in counted.items():
-            if self._states.get(monitor_id) == stood:
-                self._states[monitor_id] = stands
-
-    def _create_components(self, work: Sequence[Sequence[tuple[int, Observation]]]) -> None:
-        missing: dict[int, dict[str, None]] = {}
-        for caller in work:
-            for monitor_id, each in caller:
-                if isinstance(each, Poll):
-                    for key, _ in each.components:
-                        if self._registry.component(monitor_id, key) is None:
-                            missing.setdefault(monitor_id, {})[key] = None
-        if not missing:
-            return
-        wanted = [(Monitor(each, self._spec(each)), missing[each]) for each in sorted(missing)]
-        for made in components.ensure_all(self._conn, wanted, self._now):
-            if made.parent_id is not None:
-                self._created[made.parent_id, made.spec.name] = made
-
-    def _ids(self, work: Sequence[Sequence[tuple[int, Observation]]]) -> set[int]:
-        found = set()
-        for caller in work:
-            for monitor_id, each in caller:
-                found.add(monitor_id)
-                if isinstance(each, Poll):
-                    found.update(self._component(monitor_id, key)[0] for key, _ in each.components)
-        return found
-
-    def _observe(self, monitor_id: int, observation: Observation) -> Recorded:
-        spec = self._spec(monitor_id)
-        before, after, changes = self._advance(monitor_id, spec, observation)
-        if isinstance(observation, Ping):
-            duration = _duration(observation, before, after)
-            self._pings.append(door.ping_row(monitor_id, after.pings, observation, self._now, duration))
-            return Recorded(monitor_id, before, after, changes, after.pings)
-        if isinstance(observation, Poll):
-            self._polls.append(door.poll_row(monitor_id, observation))
-            parts = [self._observe_component(monitor_id, key, look) for key, look in observation.components]
-            return Recorded(monitor_id, before, after, changes, components=tuple(parts))
-        self._commanded |= isinstance(observation, Command)
-        return Recorded(monitor_id, before, after, changes)
-
-    def _observe_component(self, endpoint_id: int, key: str, look: Poll) -> Recorded:
-        monitor_id, spec = self._component(endpoint_id, key)
-        before, after, changes = self._advance(monitor_id, spec, look)
-        if look.details and (said := standing(spec, look.details)) is not spec:
-            self._described[monitor_id] = Monitor(monitor_id, said, endpoint_id)
-        # An endpoint's history is a row a poll; a component's is a row a turn of events, or it would explode.
-        if _turned(before, after):
-            self._polls.append(door.poll_row(monitor_id, look))
-        return Recorded(monitor_id, before, after, changes)
-
-    def _advance(
-        self, monitor_id: int, spec: MonitorSpec, observation: Observation
-    ) -> tuple[MonitorState, MonitorState, tuple[Change, ...]]:
-        before = self._states.get(monitor_id)
-        if before is None:
-            before = initial(spec, self._now)
-        after, changes = advance(spec, before, observation, self._now)
-        self._states[monitor_id] = after
-        self._touched.add(monitor_id)
-        if changes:
-            changes = tuple(replace(each, monitor_id=monitor_id) for each in changes)
-            self._changes.extend(door.change_row(each) for each in changes)
-        return before, after, changes
-
-    def _write(self) -> None:
-        for each in self._described.values():
-            components.described(self._conn, each.id, each.spec)
-        door.save_states(self._conn, {each: self._states[each] for each in self._touched})
-        if self._pings:
-            door.insert_pings(self._conn, self._pings)
-        if self._polls:
-            door.insert_polls(self._conn, self._polls)
-        if self._changes:
-            door.insert_changes(self._conn, self._changes)
-
-    def _spec(self, monitor_id: int) -> MonitorSpec:
-        spec = self._registry.by_id(monitor_id)
-        if spec is None:  # removed between the caller's question and this transaction
-            raise UnknownMonitorError(
-                f"monitor {monitor_id}: no such monitor is live; it was removed meanwhile"
-            )
-        return spec
-
-    def _component(self, endpoint_id: int, key: str) -> tuple[int, MonitorSpec]:
-        made = self._created.get((endpoint_id, key))
-        if made is not None:
-            return made.id, made.spec
-        found = self._registry.component(endpoint_id, key)
-        if found is None:
-            raise UnknownMonitorError(f"monitor {endpoint_id}: its component {key!r} was removed meanwhile")
-        return found, self._spec(found)
-
-
-def standing(spec: MonitorSpec, details: Mapping[str, Any]) -> MonitorSpec:
-    """Return a component's specification with what its document tells now of what it stands on."""
-    identity, needs = details.get("identity"), details.get("dependsOn")
-    if (identity is None or identity == spec.identity) and (needs is None or needs == [*spec.depends_on]):
-        return spec  # the common case
-    new_identity = clean(identity, MAX_IDENTITY) if isinstance(identity, str) else spec.identity
-    new_needs = spec.depends_on
-    if isinstance(needs, list):
-        texts = [clean(each, MAX_IDENTITY) for each in needs[:MAX_NEEDS] if isinstance(each, str)]
-        new_needs = tuple(dict.fromkeys(texts))
-    if new_identity == spec.identity and new_needs == spec.depends_on:
-        return spec
-    return replace(spec, identity=new_identity, depends_on=new_needs)
-
-
-def _duration(ping: Ping, before: MonitorState, after: MonitorState) -> float | None:
-    """Return how long the run took that this ping ended, in seconds; None where nobody knows."""
-    if ping.kind not in _ENDS:
-        return None
-    return after.last_duration if len(after.runs) < len(before.runs) else ping.duration
-
-
-def _turned(before: MonitorState, after: MonitorState) -> bool:
-    """Tell whether a component's verdict or reason is another than before."""
-    return (
-        before.state is not after.state
-        or before.reason != after.reason
-        or (before.failures > 0) is not (after.failures > 0)
-        or (before.warnings > 0) is not (after.warnings > 0)
-    )

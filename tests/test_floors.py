@@ -41,6 +41,7 @@ CHECKER_FLOORS: list[set[str]] = [
     {"store", "config", "prove"},
     {"config_diff", "config_blocks", "announced", "imports"},
     {"registry", "export", "dispatcher", "reload", "share", "agreement", "own_health", "verdict"},
+    {"fold"},
     {"record", "announcements", "news", "assembler", "retention", "roller", "status_text", "dead_man"},
     {"tally", "watcher", "web", "commands", "importing", "init"},
     {"poller"},

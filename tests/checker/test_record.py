@@ -181,7 +181,7 @@ def test_one_poisoned_observation_fails_alone(house: House, monkeypatch: pytest.
             raise ZeroDivisionError
         return advance(spec, state, seen, now)
 
-    monkeypatch.setattr("checker.record.advance", poisoned)
+    monkeypatch.setattr("checker.fold.advance", poisoned)
 
     async def main() -> list[Any]:
         bodies = [b"one", b"poison", b"two"]
