@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import timedelta
 
 from healthkit.errors import ConfigurationError
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+LONGEST = 100 * 365.25 * UNITS["d"]  # a thread that is to wait for more than some centuries ends instead
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])\s*", re.ASCII)
 _TEXT = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 
@@ -19,7 +19,8 @@ def seconds(value: Duration, *, what: str = "duration") -> float:
     """Return a duration in seconds.
 
     Takes a number (seconds), a `timedelta`, or text such as `"250ms"`, `"90s"`, `"5m"`, `"1h30m"`, `"2d"`.
-    Raises `ConfigurationError`, naming `what`, for anything else, for a negative, and for NaN or infinity.
+    Raises `ConfigurationError`, naming `what`, for anything else, for a negative, for NaN, and for more than
+    100 years.
     """
     if isinstance(value, timedelta):
         result = value.total_seconds()
@@ -31,10 +32,10 @@ def seconds(value: Duration, *, what: str = "duration") -> float:
             raise ConfigurationError(_refusal(what, value))
         result = sum(float(number) * UNITS[unit] for number, unit in _PART.findall(text))
     else:
-        result = float(value)
-    if not math.isfinite(result) or result < 0:
+        result = value
+    if not 0 <= result <= LONGEST:
         raise ConfigurationError(_refusal(what, value))
-    return result
+    return float(result)
 
 
 def humanize(duration: float) -> str:
@@ -56,6 +57,6 @@ def humanize(duration: float) -> str:
 
 def _refusal(what: str, value: object) -> str:
     return (
-        f"{what}: {value!r} is not a duration; write seconds as a number, or text such as "
-        '"500ms", "90s", "5m", "1h30m", "2d"'
+        f"{what}: {value!r:.200} is not a duration; write seconds as a number, or text such as "
+        '"500ms", "90s", "5m", "1h30m", "2d", up to 100 years'
     )

@@ -22,6 +22,10 @@ NEVER_AWAITED = (
     "returned something to await, and awaits nothing; register an `async def` function, "
     "or let the check wait for its own result"
 )
+VERDICT_AND_TEXT = (
+    "returned a tuple that begins with True or False, as other libraries want it; return the value alone, "
+    'or raise Warn("why") or Fail("why")'
+)
 _WRONG_LOOP_WORDS = (
     "attached to a different loop",
     "bound to a different event loop",
@@ -47,7 +51,7 @@ def from_error(check: Check, error: BaseException, *, time: float, duration: flo
         try:
             result = _bounded(result)
         except UnfitError as unfit:
-            result = Result(None, None, status, _text(f"{_text(error.reason)} (its value {unfit})"))
+            result = Result(None, None, status, _text(f"{_text(error.reason)} (the check {unfit})"))
         return _reading(check, (result,), time=time, duration=duration)
     return failed(check, describe(error, check), time=time, duration=duration)
 
@@ -113,6 +117,8 @@ def _results(returned: Any) -> tuple[Result, ...]:
         return (_bounded(returned),)
     if isinstance(returned, list | tuple) and any(isinstance(part, Result) for part in returned):
         return _parts(returned)
+    if isinstance(returned, tuple) and returned and isinstance(returned[0], bool):
+        raise UnfitError(VERDICT_AND_TEXT)
     _refuse_awaitable(returned)
     try:
         return (Result(bounded(returned)),)

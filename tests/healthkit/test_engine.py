@@ -536,7 +536,9 @@ print(collect([runner])[0].value)
 
 
 def test_a_forked_childs_end_leaves_the_parents_loop_intact() -> None:
+    quiet = "ignore:This process:DeprecationWarning"  # from Python 3.12 on; here that is the point
     done = subprocess.run(
-        [sys.executable, "-c", FORKING_PROGRAM], capture_output=True, text=True, timeout=30, check=False
-    )
+        [sys.executable, "-W", quiet, "-c", FORKING_PROGRAM],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
     assert (done.stdout, done.stderr) == ("7\n", "")

@@ -45,6 +45,12 @@ def test_false_fails() -> None:
     assert (returned(False).status, returned(False).output) == (Status.FAIL, "the check returned False")
 
 
+@pytest.mark.parametrize("value", [(False, "the database is down"), (True, "ok"), (False,)])
+def test_the_verdict_and_text_of_other_libraries_never_pass_for_a_value(value: Any) -> None:
+    assert returned(value).status is Status.FAIL
+    assert 'or raise Warn("why") or Fail("why")' in returned(value).output
+
+
 def test_a_bare_status_is_taken_as_one() -> None:
     assert returned(Status.WARN).status is Status.WARN
 
