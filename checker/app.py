@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -28,6 +26,7 @@ from checker.log import log_at
 from checker.news import News
 from checker.own_health import OwnHealth
 from checker.poller import Poller
+from checker.process import raise_file_limit, settle_garbage
 from checker.record import Recorder
 from checker.registry import Registry
 from checker.reload import Reloader
@@ -47,7 +46,6 @@ from checker.web.present import Notice
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 4.5  # seconds from the signal to the end, whatever hangs
-FILES = 16_384  # open files to ask for: a connection each
 
 
 class Checker:
@@ -76,7 +74,7 @@ class Checker:
 
     async def run(self) -> int:
         """Start, serve until told to stop, and end in order."""
-        _raise_file_limit()
+        raise_file_limit()
         sock = server.listen(self._first.server.host, self._first.server.port)
         self.address = server.address(sock)
         self.node = f"{socket.gethostname()[:50]}:{self.address.port}"
@@ -218,7 +216,7 @@ class Checker:
         try:
             await server.started(web, serving)
             self._start_loops()
-            _settle_garbage()
+            settle_garbage()
             self._out(f"healthkit-checker: listening on {self.address.url}")
             await self._until_stopped(serving)
         finally:
@@ -332,19 +330,3 @@ class Checker:
 def _print(line: str) -> None:
     print(line, flush=True)
     sys.stdout.flush()
-
-
-def _settle_garbage() -> None:
-    """Leave alone what was made for good, and look for garbage less often: a hundred pings wait at a time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
-
-
-def _raise_file_limit() -> None:
-    """Ask for enough open files for the connections that are allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -31,7 +31,7 @@ APP_FLOORS: list[set[str]] = [
 ]
 CHECKER_FLOORS: list[set[str]] = [
     {"http", "moments", "probe_spec", "schedule", "slugs", "supervisor", "toml_lines", "log", "config_text"},
-    {"config_source", "clock"},
+    {"config_source", "clock", "process"},
     {"model", "maintenance", "config_section", "proof"},
     {"rules", "components", "crowd", "conditions", "documents", "routes", "config_values"},
     {"reading", "looks", "memory", "kept"},
