@@ -127,6 +127,17 @@ def page(
     return list(conn.exec_driver_sql(text, given).scalars())
 
 
+def own_states(conn: Connection, monitor_ids: Iterable[int]) -> list[tuple[int, str, State]]:
+    """Return (id, name, own state) of endpoints, then heartbeats, by name."""
+    rows = conn.exec_driver_sql(
+        "SELECT monitor.id, monitor.name, own.state FROM monitor"
+        " LEFT JOIN monitor_state own ON own.monitor_id = monitor.id"
+        f" WHERE {among(conn, 'monitor.id')} ORDER BY monitor.kind, monitor.name",
+        ids(conn, monitor_ids),
+    )
+    return [(row[0], row[1], State(row[2] or State.NEW)) for row in rows]
+
+
 def owed(conn: Connection, limit: int) -> tuple[Delivery, ...]:
     """Return the deliveries that were tried and still wait, then those given up lately."""
     names = tuple(Delivery.__dataclass_fields__)

@@ -34,7 +34,7 @@ def router(context: Context) -> APIRouter:
     @forms.get("/login", response_class=HTMLResponse)
     async def ask(request: Request) -> HTMLResponse:
         able = bool(context.config().server.admin_token)
-        return render(
+        return await render(
             "login.html", next=_place(request.query_params.get("next", "/")), wrong=False, able=able
         )
 
@@ -46,7 +46,7 @@ def router(context: Context) -> APIRouter:
         if right_of(server, sent.get("token", "").strip()) is not Right.WRITE:
             await asyncio.sleep(WRONG)
             able = bool(server.admin_token)
-            return render("login.html", status=403, next=place, wrong=True, able=able)
+            return await render("login.html", status=403, next=place, wrong=True, able=able)
         answer = RedirectResponse(place, 303)
         sign_in(server, request, answer, context.clock())
         return answer

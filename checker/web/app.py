@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from checker.record import Overloaded
 from checker.store import StoreUnavailable, board
 from checker.store.views import channel_views
-from checker.web import actions, announce, api, dashboard, gather, metrics, v3
+from checker.web import actions, announce, api, dashboard, gather, metrics, outside, v3
 from checker.web.access import may_see_pages
 from checker.web.context import Context
 from checker.web.headers import SafeHeaders
@@ -88,6 +88,7 @@ def pages(context: Context) -> FastAPI:
         openapi_url=None,
     )
     fastapi.include_router(dashboard.router(context))
+    fastapi.include_router(outside.router(context))
     fastapi.include_router(actions.router(context))
     fastapi.include_router(api.router(context))
     fastapi.include_router(announce.router(context))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -34,6 +35,11 @@ def turned(choice: Choice, name: str, number: int) -> str:
 _jinja.filters.update(clock=clock, iso=iso, utc=utc, span=span, latency=latency, turned=turned)
 
 
-def render(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """Return a page."""
-    return HTMLResponse(_jinja.get_template(template).render(values), status_code=status)
+def drawn(template: str, **values: Any) -> str:
+    """Return a template with these values in it."""
+    return _jinja.get_template(template).render(values)
+
+
+async def render(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page; a large one takes some milliseconds, in which pings are answered."""
+    return HTMLResponse(await asyncio.to_thread(drawn, template, **values), status_code=status)
