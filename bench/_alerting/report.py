@@ -11,8 +11,16 @@ from pathlib import Path
 RESULTS = Path(__file__).parents[1] / "results"
 
 
-def report(name: str, title: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, write: bool) -> str:
-    """Print the rows of `bench.<name>` as they come; with `write`, keep them under today's date."""
+def report(
+    name: str,
+    title: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    write: bool,
+    command: str = "",
+) -> str:
+    """Print the rows of `bench.<name>`, or of `command`, as they come; with `write`, keep them by date."""
     lines = [f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}.", ""]
     lines += [_row(head), "|---" * len(head) + "|"]
     print("\n".join(lines), flush=True)
@@ -22,7 +30,7 @@ def report(name: str, title: str, head: Sequence[str], rows: Iterable[Sequence[s
     text = "\n".join([*lines, ""])
     if write:
         today = datetime.now(UTC).date().isoformat()
-        kept = f"# {title}, {today}\n\n`python -m bench.{name}`\n\n{text}"
+        kept = f"# {title}, {today}\n\n`python -m bench.{command or name}`\n\n{text}"
         (RESULTS / f"{name}-{today}.md").write_text(kept, "utf-8")
     return text
 

@@ -1,0 +1,1 @@
+"""Parts of `bench.nodes`: a cluster, its faults and its cost."""
