@@ -1,10 +1,10 @@
 """What does a poll cost, and does anything delay the others? The checker's whole loop beside its peers.
 
-`python -m bench.polling [--quick]`. The target is a process of its own, and so is each poller: only the
-poller's CPU is counted. Rows: 1,000 endpoints each second, on 1,000 hosts, each document with five components
+`python -m bench.polling [--quick] [--write]`. The target is a process of its own, and so is each poller: only
+the poller's CPU is counted. Rows: 1,000 endpoints each second, on 1,000 hosts, each document with five components
 and another one each time; the same with documents that do not change; the bare prototype in the same run; and
 200 endpoints, with and without 10 among them that never answer. blackbox_exporter is measured where it is
-installed (Debian: `prometheus-blackbox-exporter`).
+installed (Debian: `prometheus-blackbox-exporter`), or where `BLACKBOX_EXPORTER` names the program.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 from bench._polling import blackbox
 from bench._polling.plan import Measured, Plan, files
@@ -25,6 +27,11 @@ from bench._polling.plan import Measured, Plan, files
 GOAL = 0.30  # CPU seconds a thousand polls
 DRIFT = 0.050  # seconds, p99
 MEMORY = 150.0  # megabytes
+RESULTS = Path(__file__).with_name("results")
+HEAD = (
+    "| poller | polls of those planned | rows kept | CPU s per 1,000 | of it writing | times bare "
+    "| drift p50 / p99 ms | MB |"
+)
 
 
 @contextlib.contextmanager
@@ -51,9 +58,10 @@ def measured(poller: str, plan: Plan) -> Measured:
 def row(name: str, found: Measured, base: Measured) -> str:
     """Return a row of the table; `base` is what ratios are told against."""
     ratio = found.per_thousand / base.per_thousand
+    writer = f"{found.writer_per_thousand:.3f}" if found.writer else ""
     return (
         f"| {name} | {found.polls:,} of {found.expected:,.0f} | {found.rows:,} | {found.per_thousand:.3f} "
-        f"| {ratio:.2f} | {found.drift_p50 * 1000:.1f} / {found.drift_p99 * 1000:.1f} "
+        f"| {writer} | {ratio:.2f} | {found.drift_p50 * 1000:.1f} / {found.drift_p99 * 1000:.1f} "
         f"| {found.peak_mb:.0f} |"
     )
 
@@ -86,35 +94,49 @@ def facts(plan: Plan) -> str:
     )
 
 
+def report(port: int, *, is_quick: bool) -> Iterator[str]:
+    """Yield the lines of the result, each when it is known."""
+    thousand = Plan(port, 1_000, 4.0 if is_quick else 15.0)
+    few = replace(thousand, endpoints=200, seconds=4.0 if is_quick else 12.0)
+    other = blackbox.found()
+    yield from (facts(thousand), "", HEAD, "|---|---|---|---|---|---|---|---|")
+    bare = measured("bare", thousand)
+    yield row("bare prototype: nothing judged", bare, bare)
+    ours = measured("ours", replace(thousand, seconds=4.0 if is_quick else 60.0))
+    yield row("the checker, documents change", ours, bare)
+    if not is_quick:
+        same = measured("ours", replace(thousand, path="same"))
+        yield row("the checker, documents with an ETag do not", same, bare)
+    if other is not None:
+        yield row("blackbox_exporter, nothing stored", blackbox.measure(other, thousand), bare)
+    plain = measured("ours", few)
+    yield row("the checker, 200 endpoints", plain, bare)
+    hanging = measured("ours", replace(few, hanging=10))
+    yield row("the checker, 200 endpoints, 10 of them hang", hanging, bare)
+    yield from ("", *verdicts(ours, plain, hanging))
+    if other is None:
+        yield from ("", f"blackbox_exporter was NOT measured: {blackbox.HOW}.")
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run the comparison and print the table."""
+    """Run the comparison and print the table as it grows."""
     parser = argparse.ArgumentParser(prog="python -m bench.polling", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few seconds a row, and fewer rows")
-    quick = parser.parse_args(arguments).quick
+    parser.add_argument("--write", action="store_true", help="write bench/results/polling-<date>.md too")
+    given = parser.parse_args(arguments)
     files()
+    lines = []
     with target() as port:
-        thousand = Plan(port, 1_000, 4.0 if quick else 15.0)
-        few = replace(thousand, endpoints=200, seconds=4.0 if quick else 12.0)
-        print(facts(thousand), flush=True)
-        ours = measured("ours", replace(thousand, seconds=4.0 if quick else 60.0))
-        bare = measured("bare", thousand)
-        rows = [row("the checker, documents change", ours, bare)]
-        if not quick:
-            same = measured("ours", replace(thousand, path="same"))
-            rows.append(row("the checker, documents with an ETag do not", same, bare))
-        rows.append(row("bare prototype: nothing judged", bare, bare))
-        if (other := blackbox.found()) is not None and not quick:
-            rows.append(row("blackbox_exporter, nothing stored", blackbox.measure(other, thousand), bare))
-        plain, hanging = measured("ours", few), measured("ours", replace(few, hanging=10))
-        rows.append(row("the checker, 200 endpoints", plain, bare))
-        rows.append(row("the checker, 200 endpoints, 10 of them hang", hanging, bare))
-    head = (
-        "| poller | polls of those planned | rows kept | CPU s per 1,000 | times bare | drift p50 / p99 ms |"
-    )
-    print("", f"{head} MB |", "|---|---|---|---|---|---|---|", *rows, "", sep="\n")
-    print(*verdicts(ours, plain, hanging), sep="\n")
-    if other is None:
-        print("\nNot installed, so not measured: blackbox_exporter.")
+        for line in report(port, is_quick=given.quick):
+            print(line, flush=True)
+            lines.append(line)
+    if given.write:
+        today = datetime.now(UTC).date().isoformat()
+        head = f"# Polling beside a bare prototype and blackbox_exporter, {today}"
+        command = "`python -m bench.polling" + (" --quick`" if given.quick else "`")
+        RESULTS.joinpath(f"polling-{today}.md").write_text(
+            "\n".join([head, "", command, "", *lines, ""]), "utf-8"
+        )
     return 0
 
 

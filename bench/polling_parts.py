@@ -1,7 +1,7 @@
 """Where does a poll's CPU time go? Each part of it by itself, in microseconds a poll.
 
-`python -m bench.polling_parts [--quick]`. A document of five components that is another one each time; SQLite
-with synchronous=FULL. Each figure is the least of several turns: what others do on the machine only adds.
+`python -m bench.polling_parts [--quick] [--write]`. A document of five components that is another one each
+time; SQLite with synchronous=FULL. Each figure is the least of several turns: what others do on the machine only adds.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench._polling.target import COMPONENTS, VARIANTS, document
+from bench._polling.target import COMPONENTS, VARIANTS, checks, document
 from bench.polling import target
 from checker.http import Http, Phases, Request, Response
+from checker.memory import Memory
 from checker.model import Kind, MonitorSpec, Poll
 from checker.reading import read
 from checker.record import Recorder
@@ -58,12 +60,15 @@ async def least_async(turns: int, each: int, work: Callable[[], Awaitable[object
 
 def looks() -> Callable[[], Poll]:
     """Return a function that reads the next document."""
-    answers = [Response(200, _HEADERS, document(n), phases=Phases(total=0.01)) for n in range(VARIANTS)]
+    answers = [
+        Response(200, _HEADERS, document(checks(n), n, AT), phases=Phases(total=0.01))
+        for n in range(VARIANTS)
+    ]
     number = count()
 
     def look() -> Poll:
         at = next(number)
-        return read(answers[at % VARIANTS], AT + at)
+        return read(answers[at % VARIANTS], AT + at / 1_000)
 
     return look
 
@@ -116,15 +121,21 @@ def judging(turns: int, each: int) -> float:
     return least(turns, each, lambda: advance(spec, state, poll, AT)) * (COMPONENTS + 1)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure the parts and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.polling_parts", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer turns")
-    turns = 4 if parser.parse_args(arguments).quick else 15
+def recalling(turns: int, each: int) -> float:
+    """Return what it costs to know of a look's instances and of components that are gone."""
+    spec, look = MonitorSpec(Kind.ENDPOINT, "shop"), looks()()
+    known = {key: number for number, (key, _) in enumerate(look.components)}
+    memory = Memory(lambda _: known)
+    return least(turns, each, lambda: memory.recall(1, spec, look))
+
+
+def table(turns: int) -> list[str]:
+    """Measure the parts, and return the lines of their table."""
     look = looks()
     first, second = look(), look()
     fetch = asyncio.run(fetching(turns, 2_000))
     reading = least(turns, 500, look)
+    recall = recalling(turns, 2_000)
     same = least(turns, 2_000, lambda: says_the_same(second, first))
     with TemporaryDirectory(prefix="healthkit-bench-") as folder:
         store = Store(f"sqlite:///{Path(folder) / 'checker.db'}")
@@ -135,16 +146,38 @@ def main(arguments: list[str] | None = None) -> int:
     rows = [
         ("asking: libcurl, its limits and guards, the loop", fetch, fetch),
         (f"reading the document, {COMPONENTS} components", reading, reading),
+        ("which instance said it, and is a component gone?", recall, recall),
         ("seeing that it says the same", same, same),
         ("its row of history, durable", history, history * (1 - share)),
         ("judged in full: states read, advanced, written, history", full, full * share),
         ("of that, `advance` alone", judging(turns, 500), 0.0),
     ]
-    print(f"Python {platform.python_version()} ({platform.machine()}). CPU, in microseconds.", "", sep="\n")
-    print("| part | each time | a poll, asked each second |", "|---|---|---|", sep="\n")
-    for name, each, a_poll in rows:
-        print(f"| {name} | {each:.1f} | {f'{a_poll:.1f}' if a_poll else ''} |")
-    print(f"| together | | {sum(a_poll for _, _, a_poll in rows):.1f} |")
+    return [
+        f"Python {platform.python_version()} ({platform.machine()}). CPU, in microseconds.",
+        "",
+        "| part | each time | a poll, asked each second |",
+        "|---|---|---|",
+        *(f"| {name} | {each:.1f} | {f'{a_poll:.1f}' if a_poll else ''} |" for name, each, a_poll in rows),
+        f"| together | | {sum(a_poll for _, _, a_poll in rows):.1f} |",
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the parts and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.polling_parts", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer turns")
+    parser.add_argument(
+        "--write", action="store_true", help="write bench/results/polling_parts-<date>.md too"
+    )
+    given = parser.parse_args(arguments)
+    lines = table(4 if given.quick else 15)
+    print(*lines, sep="\n")
+    if given.write:
+        today = datetime.now(UTC).date().isoformat()
+        text = "\n".join(
+            [f"# The parts of a poll, {today}", "", "`python -m bench.polling_parts`", "", *lines, ""]
+        )
+        Path(__file__).with_name("results").joinpath(f"polling_parts-{today}.md").write_text(text, "utf-8")
     return 0
 
 

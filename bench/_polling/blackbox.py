@@ -21,9 +21,17 @@ RATE = 300.0  # probes a second: what it can surely do, since only the cost of o
 _CONFIG = "modules: {http_2xx: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}}\n"
 
 
+HOW = (
+    "it is not installed; install Debian's prometheus-blackbox-exporter, or name the program in "
+    "BLACKBOX_EXPORTER=/path/to/it"
+)
+
+
 def found() -> str | None:
-    """Return the program, where it is installed; `BLACKBOX_EXPORTER` names it elsewhere."""
+    """Return the program, where it is installed; exit where `BLACKBOX_EXPORTER` names none that can run."""
     given = os.environ.get("BLACKBOX_EXPORTER")
+    if given and shutil.which(given) is None:
+        raise SystemExit(f"BLACKBOX_EXPORTER={given}: no program that can be run")
     return given or next((path for name in NAMES if (path := shutil.which(name))), None)
 
 

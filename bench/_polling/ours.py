@@ -9,6 +9,7 @@ import asyncio
 import json
 import math
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,7 @@ from bench._polling.plan import Measured, Plan, files, peak_mb, percentile, urls
 from checker.http import Http, Request, Response
 from checker.model import Kind, MonitorSpec
 from checker.poller import FIRST_WITHIN, Poller, next_slot
+from checker.process import settle_garbage
 from checker.record import Recorder
 from checker.registry import Registry
 from checker.store import Store, monitors
@@ -55,10 +57,12 @@ async def measure(plan: Plan, store: Store) -> Measured:
         running = asyncio.create_task(poller.run())
         await asyncio.sleep(min(plan.every, FIRST_WITHIN) + 1.5 * plan.every)
         await _settled(registry, recorder, plan)
+        settle_garbage()  # as the checker does once it runs
         http.begun.clear()
-        wall, cpu, before = time.monotonic(), time.process_time(), _rows(store)
+        before, wall, writer, cpu = _rows(store), time.monotonic(), _writer_cpu(), time.process_time()
         await asyncio.sleep(plan.seconds)
         cpu = time.process_time() - cpu
+        writer = _writer_cpu() - writer
         took = time.monotonic() - wall
         begun, after = list(http.begun), _rows(store)
         running.cancel()
@@ -74,6 +78,7 @@ async def measure(plan: Plan, store: Store) -> Measured:
         drift_p50=percentile(late, 50),
         drift_p99=percentile(late, 99),
         peak_mb=peak_mb(),
+        writer=writer,
     )
 
 
@@ -98,6 +103,16 @@ def _drifts(specs: list[MonitorSpec], begun: list[tuple[str, float]]) -> list[fl
             phase = next_slot(spec, 0.0, 0.0) % spec.every
             found.append(math.fmod(at - phase, spec.every))
     return found
+
+
+def _writer_cpu() -> float:
+    """Return the CPU seconds of the thread that writes to the store."""
+    clocks = [
+        time.pthread_getcpuclockid(each.ident)
+        for each in threading.enumerate()
+        if each.ident is not None and each.name.startswith("store-writer")
+    ]
+    return sum(time.clock_gettime(clock) for clock in clocks)
 
 
 def _rows(store: Store) -> int:

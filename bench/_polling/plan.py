@@ -26,7 +26,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of it. `rows` of history that are durable, `expected` polls by the plan; drift in seconds."""
+    """What came of it. `rows` of history that are durable, `expected` polls by the plan; drift in seconds.
+
+    `writer` are the CPU seconds of the thread that writes to the store, of those of the whole process.
+    """
 
     polls: int
     expected: float
@@ -35,11 +38,17 @@ class Measured:
     drift_p50: float
     drift_p99: float
     peak_mb: float
+    writer: float = 0.0
 
     @property
     def per_thousand(self) -> float:
         """CPU seconds a thousand polls."""
         return self.cpu / self.polls * 1000
+
+    @property
+    def writer_per_thousand(self) -> float:
+        """CPU seconds of the writing thread, a thousand polls."""
+        return self.writer / self.polls * 1000
 
 
 def urls(plan: Plan) -> list[str]:

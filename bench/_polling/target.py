@@ -3,8 +3,9 @@
 `python -m bench._polling.target` prints its port and serves until standard input ends. It listens on every
 address of the loopback network, so that each endpoint can have a host of its own.
 
-`/doc/...` answers a document that is another one each time; `/same/...` one that stays the same, with an ETag
-and 304; `/hang/...` never answers.
+`/doc/...` answers what an app with `healthkit` does: the instance, its count of readings, the time, and
+figures that are others each time. `/same/...` answers one that stays the same, with an ETag and 304;
+`/hang/...` never answers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from typing import Any
 
 from healthkit.wire import timestamp
@@ -20,11 +22,15 @@ COMPONENTS = 5
 VARIANTS = 97  # prime: an endpoint that is asked in turn with others meets another document each time
 _HEAD = "HTTP/1.1 200 OK\r\nContent-Type: application/health+json\r\nCache-Control: max-age=0\r\n"
 _TAG = b'"one"'
+_DOCUMENT = (
+    b'{"status":"pass","serviceId":"shop","version":"1.4.2","instance":"shop-1:17","sequence":%d,'
+    b'"time":"%b","checks":%b}'
+)
 
 
-def document(variant: int) -> bytes:
-    """Return what `healthkit` answers for a service with five checks, all well."""
-    checks = {
+def checks(variant: int) -> bytes:
+    """Return five checks, all well, as JSON; `variant` tells their figures."""
+    found = {
         f"component-{n}:responseTime": [
             {
                 "status": "pass",
@@ -39,8 +45,12 @@ def document(variant: int) -> bytes:
         ]
         for n in range(COMPONENTS)
     }
-    root = {"status": "pass", "serviceId": "shop", "version": "1.4.2", "time": timestamp(1_700_000_000)}
-    return json.dumps({**root, "checks": checks}, separators=(",", ":")).encode()
+    return json.dumps(found, separators=(",", ":")).encode()
+
+
+def document(parts: bytes, sequence: int, at: float) -> bytes:
+    """Return what `healthkit` answers for a service with these checks: its reading `sequence` of `at`."""
+    return _DOCUMENT % (sequence, timestamp(at).encode(), parts)
 
 
 def answer(body: bytes, more: str = "") -> bytes:
@@ -51,8 +61,9 @@ def answer(body: bytes, more: str = "") -> bytes:
 class Target(asyncio.Protocol):
     """One connection; requests come one at a time and without a body."""
 
-    answers = tuple(answer(document(variant)) for variant in range(VARIANTS))
-    same = answer(document(0), 'ETag: "one"\r\n')
+    parts = tuple(checks(variant) for variant in range(VARIANTS))
+    # Whose document it is, "not modified" does not say, so it has no instance.
+    same = answer(b'{"status":"pass","checks":%b}' % parts[0], 'ETag: "one"\r\n')
     unchanged = b'HTTP/1.1 304 Not Modified\r\nETag: "one"\r\nCache-Control: max-age=0\r\n\r\n'
     turn = 0
 
@@ -69,8 +80,8 @@ class Target(asyncio.Protocol):
             return
         self.pending = b""
         if head.startswith(b"GET /doc"):
-            Target.turn = turn = (Target.turn + 1) % VARIANTS
-            self.transport.write(self.answers[turn])
+            Target.turn = turn = Target.turn + 1
+            self.transport.write(answer(document(self.parts[turn % VARIANTS], turn, time.time())))
         elif head.startswith(b"GET /same"):
             self.transport.write(self.unchanged if _TAG in head else self.same)
 
