@@ -165,6 +165,9 @@ class MonitorState:
     falls: tuple[float, ...] = ()  # when it last got worse, the last few times
     durations: tuple[float, ...] = ()  # of the last runs that ended well, oldest first
     looks: int = 0  # with `fail_when`: the last looks, a bit each, 1 where it failed
+    # endpoints: which process made the last document, and its own count of readings
+    instance: str = ""
+    sequence: int | None = None
 
     @property
     def started(self) -> bool:

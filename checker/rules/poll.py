@@ -8,15 +8,17 @@ passed. A brief blip below the threshold changes nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-from checker.model import Cause, Command, MonitorSpec, MonitorState, Poll, State, Verdict
+from checker.model import NOTHING, Cause, Command, MonitorSpec, MonitorState, Poll, State, Verdict
 from checker.rules import reasons
 from checker.rules.changed import replace
 from checker.rules.text import clean, plain
 from checker.rules.transition import BAD, Step, change
 
 MAX_FIGURES = 12
+MAX_INSTANCE = 100  # characters of an instance's name
 
 
 def on_poll(spec: MonitorSpec, state: MonitorState, poll: Poll, now: float) -> Step:
@@ -87,8 +89,18 @@ def _counted(spec: MonitorSpec, state: MonitorState, poll: Poll, at: float) -> M
         latency=poll.latency if poll.latency is not None else state.latency,
         value=plain(poll.value),
         unit=clean(poll.unit, 40) if poll.unit else None,
+        **told_by(state, poll),
         looks=((state.looks << 1) | failed) & ((1 << spec.fail_when[1]) - 1) if spec.fail_when else 0,
     )
+
+
+def told_by(state: MonitorState, poll: Poll) -> Mapping[str, Any]:
+    """Return which process answered last, and with which of its readings, where the answer tells it."""
+    if poll.origin is None:
+        return NOTHING
+    same = poll.origin.instance == state.instance
+    name = state.instance if same else clean(poll.origin.instance, MAX_INSTANCE)
+    return {"instance": name, "sequence": poll.origin.sequence}
 
 
 def _first_failure(state: MonitorState, verdict: Verdict, at: float) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from checker.model import MonitorSpec, MonitorState, Poll, State, Verdict
 from checker.rules.changed import replace
+from checker.rules.poll import told_by
 from checker.rules.text import clean, plain
 
 _STANDING = ("identity", "dependsOn")  # what the door reads in a component's details
@@ -52,6 +53,7 @@ def counted_on(state: MonitorState, poll: Poll, count: int) -> MonitorState:
         latency=poll.latency if poll.latency is not None else state.latency,
         value=plain(poll.value),
         unit=clean(poll.unit, 40) if poll.unit else None,
+        **told_by(state, poll),
     )
 
 
@@ -61,4 +63,5 @@ def _agree(poll: Poll, last: Poll) -> bool:
         and poll.cause is last.cause
         and poll.reason == last.reason
         and (poll.latency is None) is (last.latency is None)
+        and (poll.origin is None) is (last.origin is None)
     )

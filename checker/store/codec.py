@@ -77,6 +77,8 @@ _STATE_FIELDS = (
     "falls",
     "looks",
     "durations",
+    "instance",
+    "sequence",
 )
 LATENCY = _STATE_FIELDS.index("latency")  # its place, for queries that want nothing else
 _CAUSE, _WHY, _RUNS = (_STATE_FIELDS.index(each) for each in ("cause", "reason", "runs"))

@@ -112,6 +112,8 @@ def monitor_json(watched: Watched) -> dict[str, Any]:
         "backlog": state.backlog,
         "metrics": state.value if spec.kind is Kind.HEARTBEAT and isinstance(state.value, dict) else {},
         "latency": state.latency,
+        "instance": state.instance or None,
+        "sequence": state.sequence,
         "snoozed_until": watched.snoozed_until,
         "components": [component_json(part) for part in watched.components],
     }

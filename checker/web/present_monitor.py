@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checker.maintenance import Window
-from checker.model import Change, Incident, Kind, State
+from checker.model import Change, Incident, Kind, MonitorState, State
 from checker.moments import latency, span, utc
 from checker.rules.uptime import Span, Uptime, spells
 from checker.schedule import describe
@@ -115,6 +115,7 @@ def _facts(shown: Watched, now: float) -> list[tuple[str, str]]:
         ("last success", _ago(state.last_good, now)),
         ("last start", _ago(state.last_start, now)),
         ("last run took", "" if state.last_duration is None else humanize(state.last_duration)),
+        ("answered by", _told_by(state)),
         ("answered in", "" if state.latency is None else latency(state.latency)),
         ("next due", "" if state.due_at is None or state.state is State.PAUSED else utc(state.due_at)),
         ("failures in a row", str(state.failures) if state.failures else ""),
@@ -128,6 +129,12 @@ def _facts(shown: Watched, now: float) -> list[tuple[str, str]]:
         ("made by", SOURCES.get(spec.source, spec.source) if not spec.parent else "its document"),
     ]
     return [(name, text) for name, text in facts if text]
+
+
+def _told_by(state: MonitorState) -> str:
+    """Return which process made the last document, and which of its readings that was."""
+    count = "" if state.sequence is None else f"reading {state.sequence:,}"
+    return ", ".join(filter(None, (state.instance, count)))
 
 
 def _flags(known: Known, now: float) -> list[tuple[str, str]]:

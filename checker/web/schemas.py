@@ -89,6 +89,8 @@ class Monitor(Standing):
     backlog: float | None
     metrics: dict[str, float] = Field(description="the figures of a heartbeat's last ping that had some")
     latency: float | None
+    instance: str | None = Field(None, description="of an endpoint: which process made the last document")
+    sequence: int | None = Field(None, description="of that process: which of its readings it was")
     snoozed_until: float | None = Field(None, description="nobody is told of it before")
     components: list[Component]
 

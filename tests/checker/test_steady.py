@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker.model import Cause, MonitorSpec, MonitorState, Poll, State, Verdict
+from checker.model import Cause, MonitorSpec, MonitorState, Origin, Poll, State, Verdict
 from checker.rules.steady import counted_on, is_settled, says_the_same
 from checker.state import advance, initial
 from tests.checker.judging import T0, component, endpoint
@@ -31,17 +31,23 @@ def lived(spec: MonitorSpec, verdicts: list[Verdict]) -> tuple[MonitorState, Pol
     return state, look
 
 
-@given(SPECS, st.lists(VERDICTS, min_size=1, max_size=9), st.lists(FIGURES, min_size=1, max_size=6))
+@given(
+    SPECS,
+    st.lists(VERDICTS, min_size=1, max_size=9),
+    st.lists(FIGURES, min_size=1, max_size=6),
+    st.booleans(),
+)
 @settings(max_examples=300)
 def test_counting_on_is_what_judging_each_look_gives(
-    spec: MonitorSpec, verdicts: list[Verdict], figures: list[tuple[object, float]]
+    spec: MonitorSpec, verdicts: list[Verdict], figures: list[tuple[object, float]], told: bool
 ) -> None:
     state, look = lived(spec, verdicts)
     if not is_settled(spec, state, look):
         return
-    judged = state
+    judged, look = state, replace(look, origin=Origin("web-0", 0) if told else None)
     for number, (value, latency) in enumerate(figures, 1):
-        again = replace(look, at=look.at + number, value=value, unit="ms", latency=latency)
+        origin = Origin(f"web-{number % 2}", number) if told else None
+        again = replace(look, at=look.at + number, value=value, unit="ms", latency=latency, origin=origin)
         assert says_the_same(again, look)
         judged, changes = advance(spec, judged, again, again.at)
         assert not changes

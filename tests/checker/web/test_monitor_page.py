@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from checker.model import Cause, Incident, Kind, Member, MonitorSpec, Ping, PingKind, Poll, State, Verdict
+from checker.model import (
+    Cause,
+    Incident,
+    Kind,
+    Member,
+    MonitorSpec,
+    Origin,
+    Ping,
+    PingKind,
+    Poll,
+    State,
+    Verdict,
+)
 from checker.rules.uptime import Spell, Uptime
 from checker.store import Store, blind, drills, incidents, monitors
 from checker.web import charts
@@ -75,6 +87,18 @@ def test_an_endpoint_is_shown_with_its_components_and_each_has_a_page(site: Site
     assert "hunter2" not in page
     part = site.ask("/monitors/shop/database:write").text
     assert ("component of" in part, "read-only" in part) == (True, True)
+
+
+def test_which_process_answered_and_with_which_reading_is_told(site: Site) -> None:
+    poll = Poll(Verdict.PASS, NOW, origin=Origin(f"web-3{EVIL}", 1204))
+    site.record((site.id("shop"), poll))
+    page = site.ask("/monitors/shop").text
+    assert ("web-3&lt;script&gt;" in page, ", reading 1,204" in page) == (True, True)
+    told = site.json("/api/monitors/shop")
+    assert (told["instance"][:5], told["sequence"]) == ("web-3", 1204)
+    site.now += 30
+    site.record((site.id("shop"), Poll(Verdict.FAIL, site.now, reason="HTTP 502")))
+    assert "reading 1,204" in site.ask("/monitors/shop").text  # nobody answered since
 
 
 def test_a_noisy_monitor_is_flagged_and_its_incidents_are_listed(site: Site) -> None:
