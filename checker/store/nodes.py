@@ -120,20 +120,18 @@ def prolong(conn: Connection, held: Lease, ttl: float) -> bool:
 
 def is_taken(conn: Connection, held: Lease) -> bool:
     """Tell whether another process lives under the name of a node."""
-    clock, mark = _CLOCK[conn.dialect.name], placeholder(conn)
-    found = conn.exec_driver_sql(
-        f"SELECT 1 FROM lease WHERE name = {mark} AND owner <> {mark} AND until > {clock}",
-        (held.name, held.owner),
-    )
-    return found.first() is not None
+    return _lasts(conn, held.name, "owner <>", held.owner)
 
 
 def is_held(conn: Connection, held: Lease) -> bool:
     """Tell whether a node's own lease still holds: what fences the writes of one that was asleep."""
+    return _lasts(conn, held.name, "epoch =", held.epoch)
+
+
+def _lasts(conn: Connection, name: str, condition: str, value: object) -> bool:
     clock, mark = _CLOCK[conn.dialect.name], placeholder(conn)
     found = conn.exec_driver_sql(
-        f"SELECT 1 FROM lease WHERE name = {mark} AND epoch = {mark} AND until > {clock}",
-        (held.name, held.epoch),
+        f"SELECT 1 FROM lease WHERE name = {mark} AND {condition} {mark} AND until > {clock}", (name, value)
     )
     return found.first() is not None
 
