@@ -17,6 +17,9 @@ CHOSEN := $(if $(strip $(LEFT_OUT)),-m "$(wordlist 2,99,$(LEFT_OUT))")
 # Most tests wait for real programs rather than compute, so more of them than there are processors run at once.
 WORKERS ?= 4
 
+# The tests start hundreds of programs of ours, which would all be compiled anew each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # With failures in more files than this nothing is run again.
 UNSTEADY := 3
 

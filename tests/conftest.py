@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -107,3 +109,18 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with those that wait for real programs, so that the run does not end with one of them alone."""
     items.sort(key=lambda item: (item.path.name not in LONGEST, "e2e" not in item.path.parts))
+
+
+def pytest_collection_finish() -> None:
+    """Take what the collection made, which stays, out of each later search for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionstart() -> None:
+    """Hear the signals that a shell's `&` or `nohup` switched off: the tests' programs inherit that."""
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
