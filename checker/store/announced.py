@@ -27,7 +27,7 @@ def renew(conn: Connection, monitor_id: int, spec: MonitorSpec, now: float) -> M
     query = select(monitor).where(
         monitor.c.id == monitor_id, monitor.c.removed_at.is_(None), monitor.c.source == "auto"
     )
-    row = conn.execute(query.with_for_update()).first()
+    row = conn.execute(query.with_for_update(key_share=True)).first()
     if row is None:
         return None
     old = monitors.monitor_of(row).spec
@@ -47,7 +47,7 @@ def enter(conn: Connection, spec: MonitorSpec, now: float, most: int) -> tuple[M
     of a monitor which was not announced. Raises `NoRoomError` beyond `most` announced endpoints.
     """
     named = select(monitor).where(monitor.c.parent_id.is_(None), monitor.c.name == spec.name)
-    rows = conn.execute(named.with_for_update()).all()
+    rows = conn.execute(named.with_for_update(key_share=True)).all()
     live = next((row for row in rows if row.removed_at is None), None)
     if live is not None and (live.source != "auto" or live.kind != Kind.ENDPOINT):
         return None

@@ -75,7 +75,7 @@ def update(
     again and again never hides a missed sign.
     """
     query = select(monitor).where(monitor.c.id == monitor_id, monitor.c.removed_at.is_(None))
-    row = conn.execute(query.with_for_update()).first()
+    row = conn.execute(query.with_for_update(key_share=True)).first()
     if row is None:
         return None
     old = monitors.monitor_of(row).spec

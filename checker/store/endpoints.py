@@ -23,7 +23,7 @@ def put(conn: Connection, spec: MonitorSpec, now: float) -> tuple[Monitor, bool]
     Raises `TakenError` for a name that is not the API's endpoint's. What is known of a replaced one is kept.
     """
     named = select(monitor).where(monitor.c.parent_id.is_(None), monitor.c.name == spec.name)
-    rows = conn.execute(named.with_for_update()).all()
+    rows = conn.execute(named.with_for_update(key_share=True)).all()
     live = next((row for row in rows if row.removed_at is None), None)
     if live is not None and (live.source != "api" or live.kind != Kind.ENDPOINT):
         raise TakenError(f'the name "{spec.name}" is that of {_OWNERS.get(live.source, "another monitor")}')
@@ -43,7 +43,7 @@ def delete(conn: Connection, monitor_id: int, now: float) -> bool:
         monitor.c.source != "file",
         monitor.c.kind == str(Kind.ENDPOINT),
     )
-    row = conn.execute(query.with_for_update()).first()
+    row = conn.execute(query.with_for_update(key_share=True)).first()
     if row is None:
         return False
     monitors.remove(conn, [row], now, DELETED)

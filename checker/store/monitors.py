@@ -197,12 +197,14 @@ def _concerned(conn: Connection, specs: Sequence[MonitorSpec]) -> Sequence[Any]:
 
 
 def _locked(conn: Connection, monitor_ids: Iterable[int]) -> list[Any]:
-    """Return rows by their ids, in order, held until the commit."""
+    """Return rows by their ids, in order, held until the commit; pings and polls of them are not held up."""
     wanted = sorted(monitor_ids)
     rows: list[Any] = []
     for start in range(0, len(wanted), CHUNK):
         part = monitor.c.id.in_(wanted[start : start + CHUNK])
-        rows += conn.execute(select(monitor).where(part).order_by(monitor.c.id).with_for_update()).all()
+        rows += conn.execute(
+            select(monitor).where(part).order_by(monitor.c.id).with_for_update(key_share=True)
+        ).all()
     return rows
 
 

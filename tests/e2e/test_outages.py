@@ -13,8 +13,8 @@ from tests.e2e.outages import site
 from tests.relay import Relay
 from tests.waiting import wait_for
 
-PERIOD = 6.0  # seconds that a heartbeat may be silent, and again as long in grace
-LONG = 14.0  # seconds of outage in which all of them would be missed
+PERIOD = 8.0  # seconds that a heartbeat may be silent, and again as long in grace
+LONG = 17.0  # seconds of outage in which all of them would be missed
 
 
 @pytest.mark.timeout(300)

@@ -129,6 +129,34 @@ def test_a_node_that_is_stopped_within_a_transaction_holds_up_others_for_seconds
     assert not thread.is_alive()
 
 
+def test_a_node_that_starts_and_reads_its_configuration_holds_up_no_ping(postgres_url: str) -> None:
+    """With very many monitors that takes seconds, in which others would wait for it, or it for them."""
+    specs = [heartbeat("nightly"), heartbeat("weekly")]
+    starting, working = Store(postgres_url), Store(postgres_url)
+    working.migrate()
+    house = House(working, *specs)
+    read, pinged = threading.Event(), threading.Event()
+
+    def start(conn: Connection) -> None:
+        monitors.sync(conn, specs, NOW)
+        read.set()
+        assert pinged.wait(60)
+
+    async def main() -> None:
+        settling = asyncio.create_task(starting.settle(start))
+        try:
+            await asyncio.to_thread(read.wait, 30)
+            await house.ping("nightly")
+        finally:
+            pinged.set()
+            await settling
+
+    asyncio.run(main())
+    assert house.state("nightly").pings == 1
+    starting.close()
+    working.close()
+
+
 def test_nodes_that_first_start_at_once_enter_each_monitor_once(store_url: str) -> None:
     specs = [heartbeat(f"job-{number}") for number in range(300)]
     stores = [Store(store_url) for _ in range(3)]
