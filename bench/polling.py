@@ -1,9 +1,9 @@
 """What does a poll cost, and does anything delay the others? The checker's whole loop beside its peers.
 
 `python -m bench.polling [--quick] [--write]`. The target is a process of its own, and so is each poller: only
-the poller's CPU is counted. Rows: 1,000 endpoints each second, on 1,000 hosts, each document with five components
-and another one each time; the same with documents that do not change; the bare prototype in the same run; and
-200 endpoints, with and without 10 among them that never answer. blackbox_exporter is measured where it is
+the poller's CPU is counted. Rows: the bare prototype; 1,000 endpoints each second, on 1,000 hosts, each
+document with five components and another one each time; the same with documents that do not change; and 200
+endpoints, with and without 10 among them that never answer. blackbox_exporter is measured where it is
 installed (Debian: `prometheus-blackbox-exporter`), or where `BLACKBOX_EXPORTER` names the program.
 """
 

@@ -1,7 +1,8 @@
 """Where does a poll's CPU time go? Each part of it by itself, in microseconds a poll.
 
 `python -m bench.polling_parts [--quick] [--write]`. A document of five components that is another one each
-time; SQLite with synchronous=FULL. Each figure is the least of several turns: what others do on the machine only adds.
+time; SQLite with synchronous=FULL. Each figure is the least of several turns: what others do on the machine
+only adds.
 """
 
 from __future__ import annotations

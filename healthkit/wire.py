@@ -18,6 +18,7 @@ from healthkit.status import Status
 
 MEDIA_TYPE = "application/health+json"
 MAX_BYTES = 2_000_000
+MAX_PARTS = 50_000  # values in it, of any kind: it is they that cost time and memory, not the bytes
 MAX_COMPONENTS = 1_000
 MAX_PROBLEMS = 20
 SLOW = 60.0  # seconds
@@ -190,6 +191,8 @@ def load(body: bytes) -> Any:
     """Return the JSON value in a body; raises `WireError` for what is too much, ambiguous, or no JSON."""
     if len(body) > MAX_BYTES:
         raise WireError(f"the document has {len(body):,} bytes; {MAX_BYTES:,} at most")
+    if has_too_many_parts(body):
+        raise WireError(f"the document holds more than {MAX_PARTS:,} values")
     try:
         text = body.decode(json.detect_encoding(body))
     except UnicodeDecodeError as error:
@@ -204,6 +207,11 @@ def load(body: bytes) -> Any:
         if isinstance(error, WireError):
             raise
         raise WireError("the document holds a number that is too long") from None
+
+
+def has_too_many_parts(body: bytes) -> bool:
+    """Tell whether JSON may hold more values than are read, by the marks that stand before each of them."""
+    return len(body) > MAX_PARTS and sum(body.count(mark) for mark in b"{[,") > MAX_PARTS
 
 
 def _refuse_constant(word: str) -> NoReturn:

@@ -170,7 +170,8 @@ def test_other_json_counts_by_its_status_code_with_a_note() -> None:
         (b"", "not JSON"),
         (b'{"status": "pass", "x": NaN}', "NaN"),
         (b'{"status": "pass", "status": "fail"}', "twice"),
-        (b'{"a":' * 100_000, "nested too deep"),
+        (b'{"a":' * 10_000, "nested too deep"),
+        (b'{"status": "pass", "x": [' + b"{}," * 60_000 + b"{}]}", "more than 50,000 values"),
         (b'{"status": "pass", "x": "\xff"}', "not utf-8 text"),
         (b'{"status": "splendid"}', "splendid"),
     ],
@@ -182,6 +183,15 @@ def test_a_promised_document_that_cannot_be_read_is_a_warning_and_says_why(body:
     down = poll(503, body)
     assert (down.verdict, down.cause) == (Verdict.FAIL, Cause.HTTP)
     assert words in down.reason
+
+
+def test_json_of_very_many_values_is_looked_into_by_nobody() -> None:
+    listed = b"[" + b"{}," * 60_000 + b"{}]"
+    seen = poll(200, listed, "application/json")
+    assert (seen.verdict, seen.reason) == (Verdict.PASS, "")
+    assert "more than 50,000 values" in seen.details["note"]
+    document = b'{"status": "fail", "checks": {"a": ' + listed + b"}}"
+    assert poll(200, document, "application/json").verdict is Verdict.WARN
 
 
 def test_a_document_that_is_too_large_is_a_warning() -> None:
