@@ -1,8 +1,9 @@
 """Keeps the disk bounded: what is old enough goes, in small transactions that nobody has to wait for.
 
 What is kept (see `Keep`): of each heartbeat its last 1,000 pings, those older than 30 days only as far as
-they are among its last 100; polls for 3 days; judged changes, resolved incidents and sent notifications for
-a year. So a heartbeat holds at most 1,000 rows, and an endpoint polled every 30 s about 9,000 small ones.
+they are among its last 100, and so are bodies of more than 1,000 bytes; polls for 3 days; judged changes,
+resolved incidents and sent notifications for a year. So a heartbeat holds at most 1,000 rows with 11 MB of
+bodies, and an endpoint polled every 30 s about 9,000 small rows.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ NAME = "retention"  # of the lease
 DAY = 86_400.0
 EVERY = 600.0  # seconds between two rounds, and that the lease for them lasts
 ROWS = 500  # rows that one transaction deletes at most
+BODIES = 100  # long bodies that one transaction empties: 10 MB at most
 MONITORS = 100  # heartbeats that one transaction deletes pings of
 LOOKED_AT = 2_000  # heartbeats that are asked at once whether they have many pings
 AT_ONCE = 100_000  # heartbeats of which one round asks that: a million take a hundred minutes
@@ -37,6 +39,7 @@ class Keep:
 
     pings: int = 1_000  # of one heartbeat, however young
     old_pings: int = 100  # of one heartbeat, however old
+    bodies: int = 100  # pings of one heartbeat whose bodies are kept however long: 10 MB at most
     ping_age: float = 30 * DAY
     poll_age: float = 3 * DAY
     change_age: float = 365 * DAY
@@ -79,7 +82,7 @@ class Retention:
         return held is not None
 
     async def once(self, now: float, *, pause: float = 0.0) -> int:
-        """Delete all that is too old; return how many rows that were."""
+        """Let go of all that is too old; return how many rows were deleted or emptied."""
         keep = self._keep
         await self._store.write(drills.settle)  # what a ping proved is kept when the ping is not
         await self._components(now)
@@ -128,7 +131,8 @@ class Retention:
                 before=now - keep.ping_age,
                 limit=ROWS,
             )
-            count += await self._repeat(prune, pause)
+            empty = functools.partial(history.prune_bodies, monitor_ids=part, most=keep.bodies, limit=BODIES)
+            count += await self._repeat(prune, pause) + await self._repeat(empty, pause)
         return count
 
     async def _with_many_pings(self) -> list[int]:
@@ -142,7 +146,7 @@ class Retention:
             many = functools.partial(
                 history.with_many_pings,
                 monitor_ids=ids[index : index + LOOKED_AT],
-                most=min(self._keep.old_pings, self._keep.pings),
+                most=min(self._keep.old_pings, self._keep.pings, self._keep.bodies),
             )
             found += await self._store.read(many)
         return found

@@ -1,4 +1,4 @@
-"""What is old enough goes: each function deletes a few rows, oldest first, and returns how many."""
+"""What is old enough goes: each function deletes or empties a few rows, and returns how many."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 
 from checker.store import rollups
 from checker.store.bulk import among, ids, placeholder
-from checker.store.tables import change, incident, outbox, poll
+from checker.store.tables import LONG_BODY, change, incident, outbox, poll
 
 
 def prune_pings(
@@ -26,6 +26,21 @@ def prune_pings(
         f" AND id <= {mark}"
         f" AND (n <= {last} - {mark} OR (n <= {last} - {mark} AND at < {mark})) LIMIT {int(limit)})",
         (*ids(conn, monitor_ids), rollups.mark_of(conn, rollups.PINGS).done, most, old_most, before),
+    )
+    return done.rowcount
+
+
+def prune_bodies(conn: Connection, monitor_ids: Iterable[int], most: int, limit: int) -> int:
+    """Empty the long bodies (over `LONG_BODY` bytes) of monitors' pings beyond the last `most` pings."""
+    mark = placeholder(conn)
+    # Both indexes of pings begin with the monitor, and only one of them is small.
+    hint = " INDEXED BY ix_ping_long_body" if conn.dialect.name == "sqlite" else ""
+    done = conn.exec_driver_sql(
+        f"UPDATE ping SET body = NULL WHERE id IN (SELECT id FROM ping{hint}"
+        f" WHERE length(body) > {LONG_BODY} AND {among(conn, 'monitor_id')}"
+        f" AND n <= (SELECT max(n) FROM ping latest WHERE latest.monitor_id = ping.monitor_id) - {mark}"
+        f" LIMIT {int(limit)})",
+        (*ids(conn, monitor_ids), most),
     )
     return done.rowcount
 

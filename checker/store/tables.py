@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
 )
 
 metadata = MetaData(
@@ -118,6 +119,10 @@ ping = Table(
     Column("body", LargeBinary, nullable=True),
     UniqueConstraint("monitor_id", "n", name="uq_ping_monitor_id_n"),
 )
+# The few with much to say, of which fewer are kept than of the others: see `history.prune_bodies`.
+LONG_BODY = 1_000  # bytes
+_long = func.length(ping.c.body) > LONG_BODY
+Index("ix_ping_long_body", ping.c.monitor_id, ping.c.n, sqlite_where=_long, postgresql_where=_long)
 
 poll = Table(
     "poll",

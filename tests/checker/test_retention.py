@@ -39,6 +39,23 @@ def test_of_each_heartbeat_its_last_pings_are_kept(store: Store) -> None:
     assert forget(house, NOW + 31 * DAY, Keep(pings=50, old_pings=10)) == 0
 
 
+def test_long_bodies_are_kept_with_the_last_pings_and_short_ones_with_all(store: Store) -> None:
+    house = House(store, heartbeat("chatty"), heartbeat("calm"))
+
+    async def main() -> None:
+        said = [b"x" * 1_001 if number % 2 else b"x" * 1_000 for number in range(40)]
+        await house.recorder.record([(house.id("chatty"), success(body=each)) for each in said])
+        await house.recorder.record([(house.id("calm"), success(body=b"x" * 100_000)) for _ in range(10)])
+
+    asyncio.run(main())
+    assert forget(house, NOW, Keep(bodies=10)) == 15
+    kept = {(each, n): len(body or b"") for each, n, body in house.rows(ping, "monitor_id", "n", "body")}
+    assert [kept[house.id("chatty"), n] for n in range(1, 31)] == [1_000, 0] * 15
+    assert [kept[house.id("chatty"), n] for n in range(31, 41)] == [1_000, 1_001] * 5
+    assert [kept[house.id("calm"), n] for n in range(1, 11)] == [100_000] * 10
+    assert forget(house, NOW, Keep(bodies=10)) == 0
+
+
 def test_of_very_many_heartbeats_each_round_looks_at_the_next_part(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
