@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 IN_FLIGHT = 500  # requests at once; a hanging endpoint holds one for its timeout
 FIRST_WITHIN = 5.0  # seconds: a new endpoint is looked at soon, and not all new ones at once
+NEW_EACH_SECOND = 500  # of few new ones, such as a lost node's, all are looked at sooner
 RELOAD_EVERY = 5.0  # seconds between looks at which endpoints there are
 REFERENCE_WITHIN = 5.0  # seconds that a reference is given to answer
 TICK = 0.02  # seconds: what is due within one is started together, which costs a tenth less than one by one
@@ -188,13 +189,14 @@ class Poller:
             self.latest.pop(gone, None)
             self._memory.forget(gone)
             self._tally.forget(gone)
+        within = min(FIRST_WITHIN, 1.0 + len(live.keys() - self._endpoints.keys()) / NEW_EACH_SECOND)
         for monitor_id, spec in live.items():
             known = self._endpoints.get(monitor_id)
             if known is not None and known.spec.every == spec.every and known.spec.url == spec.url:
                 known.spec = spec
                 continue
             self._remove(monitor_id)
-            delay = 0.0 if monitor_id in self._resumed else _first_delay(spec)
+            delay = 0.0 if monitor_id in self._resumed else _fraction(spec) * min(spec.every, within)
             added = _Endpoint(monitor_id, spec, now + delay, _fraction(spec) * spec.every)
             self._endpoints[monitor_id] = added
             self._schedule.push(added)
@@ -262,10 +264,6 @@ def _references(urls: Sequence[str]) -> list[MonitorSpec]:
 def _fraction(spec: MonitorSpec) -> float:
     """Return a number in [0, 1) that is the endpoint's own, on every node and after every restart."""
     return crc32(spec.full_name.encode("utf-8", "replace")) / 2**32
-
-
-def _first_delay(spec: MonitorSpec) -> float:
-    return _fraction(spec) * min(spec.every, FIRST_WITHIN)
 
 
 def next_slot(spec: MonitorSpec, planned: float, now: float) -> float:

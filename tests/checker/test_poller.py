@@ -151,6 +151,8 @@ def test_a_new_endpoint_is_looked_at_within_seconds_then_at_its_own_pace(databas
         with RecordingServer() as server:
             await parts.watch(*(endpoint(f"e{n}", server.url, 60.0) for n in range(20)))
             assert len(await parts.poller.once(1000.0)) < 20  # not all at one moment
+            await parts.poller.once(1000.0 + 1.1)
+            assert len(server.requests) == 20  # so few are looked at soon
             await parts.poller.once(1000.0 + FIRST_WITHIN)
             assert len(server.requests) == 20
             await parts.poller.once(1000.0 + FIRST_WITHIN + 1)
