@@ -11,23 +11,28 @@ import asyncio
 import contextlib
 import socket
 import threading
+from collections import deque
+from zlib import crc32
 
 from checker.http.model import ErrorKind, HttpError
 
-FRESH_FOR = 60.0  # seconds; what libcurl and most browsers keep a name for
+FRESH_FOR = 60.0  # seconds at most; what libcurl and most browsers keep a name for
 MAX_NAMES = 10_000
-MAX_LOOKUPS = 256  # threads at once
+MAX_LOOKUPS = 256  # threads at once; who comes then waits in line, within his own timeout
 
 Addresses = tuple[str, ...]
 
 
 class Resolver:
-    """Looks names up, one lookup a name at a time, and remembers the answers for a minute."""
+    """Looks names up, one lookup a name at a time, and remembers the answers for up to a minute."""
 
-    def __init__(self, *, fresh_for: float = FRESH_FOR) -> None:
+    def __init__(self, *, fresh_for: float = FRESH_FOR, at_once: int = MAX_LOOKUPS) -> None:
         self._fresh_for = fresh_for
+        self._at_once = at_once
         self._known: dict[str, tuple[float, Addresses]] = {}
         self._pending: dict[str, asyncio.Future[Addresses]] = {}
+        self._line: deque[str] = deque()  # names that wait for a thread
+        self._looking = 0
 
     def cached(self, host: str, now: float) -> Addresses | None:
         """Return the addresses of `host` if they are known and fresh at `now` (the loop's time)."""
@@ -45,26 +50,39 @@ class Resolver:
         return pending.result()
 
     def _start(self, host: str) -> asyncio.Future[Addresses]:
-        if len(self._pending) >= MAX_LOOKUPS:
-            raise HttpError(
-                ErrorKind.DNS, f"{host} was not looked up: {MAX_LOOKUPS} lookups are waiting already"
-            )
         loop = asyncio.get_running_loop()
         pending = self._pending[host] = loop.create_future()
         pending.add_done_callback(lambda done: self._finish(host, done))
-        threading.Thread(
-            target=_look_up, args=(host, loop, pending), name="healthkit-dns", daemon=True
-        ).start()
+        self._line.append(host)
+        self._look_on(loop)
         return pending
+
+    def _look_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._line and self._looking < self._at_once:
+            host = self._line.popleft()
+            work = (host, loop, self._pending[host])
+            self._looking += 1
+            try:
+                threading.Thread(target=_look_up, args=work, name="healthkit-dns", daemon=True).start()
+            except RuntimeError:  # the system has no thread left to give
+                error = HttpError(ErrorKind.DNS, f"{host} was not looked up: no thread can be started")
+                loop.call_soon(_settle, self._pending[host], (), error)
 
     def _finish(self, host: str, pending: asyncio.Future[Addresses]) -> None:
         del self._pending[host]
+        self._looking -= 1
+        self._look_on(pending.get_loop())
         if pending.cancelled() or pending.exception() is not None:
             self._known.pop(host, None)
             return
         if len(self._known) >= MAX_NAMES:
             del self._known[next(iter(self._known))]
-        self._known[host] = (pending.get_loop().time() + self._fresh_for, pending.result())
+        self._known[host] = (pending.get_loop().time() + self._fresh_for * _share(host), pending.result())
+
+
+def _share(host: str) -> float:
+    """Return a number in [0.5, 1) that is the name's own: what was learned together is not lost together."""
+    return 0.5 + crc32(host.encode("utf-8", "replace")) / 2**33
 
 
 def _look_up(host: str, loop: asyncio.AbstractEventLoop, pending: asyncio.Future[Addresses]) -> None:

@@ -7,6 +7,7 @@ import gc
 import resource
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from checker.http import ErrorKind, Http, HttpError, Request, Response
 from checker.http.addresses import refusal
+from checker.http.resolver import Resolver
 from checker.http.target import parse
 from tests.checker import hostile
 from tests.checker.hostile import HostileServer
@@ -291,6 +293,59 @@ def test_a_lookup_that_hangs_delays_neither_the_others_nor_the_end(monkeypatch: 
     assert {error.kind for error in dead} == {ErrorKind.TIMEOUT}
     assert "name servers" in dead[0].reason
     assert alive.status == 200
+
+
+def test_more_new_names_than_threads_wait_in_line_and_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asking: set[str] = set()
+    most = 0
+
+    def getaddrinfo(host: str, *_rest: Any, **_named: Any) -> Any:
+        nonlocal most
+        asking.add(host)
+        most = max(most, len(asking))
+        time.sleep(0.001)
+        asking.discard(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+    async def ask() -> list[tuple[str, ...]]:
+        resolver = Resolver(at_once=4)
+        names = [f"e{n}.test" for n in range(200)]
+        found = await asyncio.gather(*(resolver.resolve(name, 30.0) for name in names))
+        ends = {end for end, _ in resolver._known.values()}
+        assert max(ends) - min(ends) > 20  # asked for again at different moments
+        return found
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert asyncio.run(ask()) == [("192.0.2.1",)] * 200
+    assert most <= 4
+
+
+def test_a_name_in_line_behind_hanging_ones_is_given_up_in_its_own_time_and_found_once_they_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = threading.Event()
+
+    def getaddrinfo(host: str, *_rest: Any, **_named: Any) -> Any:
+        if host.startswith("dead"):
+            assert released.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+    async def ask() -> None:
+        resolver = Resolver(at_once=2)
+        dead = [asyncio.create_task(resolver.resolve(f"dead{n}.test", 30.0)) for n in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(HttpError, match="within the timeout"):
+            await resolver.resolve("live.test", 0.05)
+        released.set()
+        assert await resolver.resolve("live.test", 30.0) == ("192.0.2.1",)
+        ended = await asyncio.gather(*dead, return_exceptions=True)
+        assert all(isinstance(each, HttpError) and each.kind is ErrorKind.DNS for each in ended)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    asyncio.run(ask())
 
 
 @pytest.mark.parametrize(
