@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from checker.model import Change, Command, MonitorSpec, MonitorState, Observation, Ping, PingKind, Poll
+from checker.model import Change, Command, Kind, MonitorSpec, MonitorState, Observation, Ping, PingKind, Poll
 from checker.registry import Registry
-from checker.state import advance, initial
-from checker.store import components, door
+from checker.state import advance, caught_up, initial
+from checker.store import blind, components, door
 from checker.store.bulk import Row
 from checker.store.monitors import Monitor
 from healthkit.bounds import clean
@@ -79,9 +79,10 @@ class Outcome:
 class Fold:
     """One transaction: the states of all touched monitors, advanced in order, and written once."""
 
-    def __init__(self, conn: Connection, registry: Registry, now: float) -> None:
+    def __init__(self, conn: Connection, registry: Registry, times: blind.Times, now: float) -> None:
         self._conn = conn
         self._registry = registry
+        self._blind = times
         self._now = now
         self._created: dict[tuple[int, str], Monitor] = {}
         self._described: dict[int, Monitor] = {}
@@ -98,6 +99,7 @@ class Fold:
         self._create_components(work)
         if ids := self._ids(work):
             self._states = door.load_states(self._conn, ids, lock=True)
+            self._blind.refresh(self._conn)
         for request in batch:
             self._count_on(request.counted)
             self._polls.extend(request.history)
@@ -173,6 +175,8 @@ class Fold:
         before = self._states.get(monitor_id)
         if before is None:
             before = initial(spec, self._now)
+        elif before.told < self._blind.latest and spec.kind is Kind.HEARTBEAT:
+            before = caught_up(spec, before, self._blind.after(before.told))
         after, changes = advance(spec, before, observation, self._now)
         self._states[monitor_id] = after
         self._touched.add(monitor_id)

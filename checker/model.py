@@ -162,6 +162,7 @@ class MonitorState:
     # heartbeats again
     last_failure: float | None = None  # when the job last said that it failed, or finished too fast
     allowance: float = 0.0  # blind seconds since the runs under way began: added to max_runtime
+    told: int = 0  # the number of the last blind time that its moments have moved by
     falls: tuple[float, ...] = ()  # when it last got worse, the last few times
     durations: tuple[float, ...] = ()  # of the last runs that ended well, oldest first
     looks: int = 0  # with `fail_when`: the last looks, a bit each, 1 where it failed
@@ -255,10 +256,14 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """The checker could not see from `start` to `end`: deadlines move, nothing is counted."""
+    """The checker could not see from `start` to `end`: deadlines move, nothing is counted.
+
+    Blind times are numbered as they become known; a state remembers the last that it was `told` of.
+    """
 
     start: float
     end: float
+    number: int = 0
 
     @property
     def at(self) -> float:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from checker.fold import UNCOUNTED, Brought, Counted, Fold, Outcome, Recorded, UnknownMonitorError
 from checker.model import Observation
 from checker.registry import Registry
-from checker.store import Store, StoreUnavailable
+from checker.store import Store, StoreUnavailable, blind
 from checker.store.bulk import Row
 from checker.store.nodes import Fenced
 from healthkit.errors import HealthkitError
@@ -72,6 +72,7 @@ class Recorder:
         self._clock = clock
         self._limit = limit
         self._may_poll = may_poll  # asked in a transaction that writes polls: whether they are this node's
+        self._blind = blind.Times()  # of the writer thread alone
         self._waiting: deque[_Request] = deque()
         self._count = 0
         self._committer: asyncio.Task[None] | None = None
@@ -171,7 +172,7 @@ class Recorder:
             raise Fenced(
                 "polls were not recorded: this node's lease ran out, and the endpoints are another's"
             )
-        return Fold(conn, self._registry, now).run(batch)
+        return Fold(conn, self._registry, self._blind, now).run(batch)
 
     async def _commit_singly(self, batch: list[_Request], error: Exception) -> None:
         if len(batch) == 1:

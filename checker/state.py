@@ -5,6 +5,7 @@ Every observation of every monitor goes through here, and nothing else makes a `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from checker.model import Blind, Command, Deadline, Kind, MonitorSpec, MonitorState, Observation, Ping, Poll
@@ -40,6 +41,21 @@ def respecified(spec: MonitorSpec, state: MonitorState, now: float) -> MonitorSt
     if spec.kind is not Kind.HEARTBEAT or state.due_at is None:
         return timed(spec, state) if spec.kind is Kind.HEARTBEAT else state
     return timed(spec, replace(state, due_at=due_after(spec, now)))
+
+
+def caught_up(spec: MonitorSpec, state: MonitorState, times: Sequence[Blind]) -> MonitorState:
+    """Return the state with those of the blind times behind it that it was not told of yet, in their order.
+
+    Nobody tells a million heartbeats of each blind time: whoever looks at a state next does. What lies before
+    its `since` is none of its business: it was told then, or was not there.
+    """
+    if spec.kind is not Kind.HEARTBEAT or not times or state.told >= times[-1].number:
+        return state  # the common case
+    for each in times:
+        if each.number > state.told:
+            rest = Blind(max(each.start, state.since), each.end, each.number)
+            state, _ = heartbeat.on_blind(spec, state, rest)
+    return state
 
 
 def _heartbeat(spec: MonitorSpec, state: MonitorState, observation: Observation, now: float) -> Step:

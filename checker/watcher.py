@@ -1,7 +1,8 @@
 """Watches the deadlines: asks about each monitor the moment its deadline passes, and knows when it was blind.
 
 Time in which the checker could not see (it was down, the machine slept, the clock jumped, the database was
-away) is told to every heartbeat as `Blind` before any deadline is judged, so that nobody is blamed for it.
+away) is written down before any deadline is judged, so that nobody is blamed for it: every heartbeat moves by
+it before anything else happens to it, see `checker.state.caught_up`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 
-from checker.model import Blind, Deadline, Observation
+from sqlalchemy import Connection
+
+from checker.model import Deadline, Observation
 from checker.record import Overloaded, Recorder, UnknownMonitorError
 from checker.registry import Registry
 from checker.share import Alone, Shared
@@ -25,7 +28,7 @@ BATCH = 1_000  # deadlines in one transaction
 LOOK = 1.0  # seconds between two looks, at most
 BEAT = 5.0  # seconds between two signs of our own life in the store
 BLIND_AFTER = 2 * BEAT  # seconds without a look, or a sign of life, that make a blind time
-TELL_WITHIN = 30.0  # seconds in which a node tells the next thousand heartbeats of a blind time, at most
+ACCOUNT_WITHIN = 30.0  # seconds that a node has for writing down a blind time
 PATIENCE = 2.0  # seconds after which any node judges a deadline that the one it is meant for has not judged
 HICCUP = 2.0  # seconds without a look after which waiting pings get a moment to come in first
 
@@ -62,9 +65,6 @@ class Watcher:
         self._sighted: float | None = None  # until when we saw, for sure
         self._waited = False  # whether the last turn left time for pings that were waiting
         self._beaten: float | None = None  # when the store last got a sign of life from us
-        self._told: dict[
-            int, float
-        ] = {}  # heartbeats that know of the present blind time already, up to when
 
     async def start(self, now: float) -> None:
         """Find out since when nobody has watched; what was missed is told with the first look."""
@@ -91,13 +91,11 @@ class Watcher:
         if lost is not None:
             self._sighted = lost if self._sighted is None else min(self._sighted, lost)
             return 0
-        gap = now - (now if self._sighted is None else self._sighted)
-        seen = now
+        start = now if self._sighted is None else self._sighted
+        gap = now - start
         if gap > self._blind_after:
-            accounted = await self._account_for(now - gap, now)
-            if accounted is None:
+            if not await self._account_for(start, now):
                 return 0
-            seen = accounted
         elif gap > self._hiccup and not self._waited:
             self._waited = True  # but not twice: where every turn is this slow, deadlines must be judged too
             await self._beat(now)
@@ -106,7 +104,7 @@ class Watcher:
         elif gap < 0:
             _log.warning("the clock went back by %.1f s; deadlines are late by as much", -gap)
         self._waited = False
-        count = await self._judge(now)
+        count, seen = await self._judge(now)
         await self._beat(seen)
         self._sighted = seen
         return count
@@ -115,13 +113,14 @@ class Watcher:
         """Write down that we stop in order, and how long we saw."""
         await self._store.write(lambda conn: nodes.stopped(conn, self._node, now))
 
-    async def _judge(self, now: float) -> int:
-        count = 0
+    async def _judge(self, now: float) -> tuple[int, float]:
+        """Return how many deadlines were judged, and until when we saw."""
+        count, seen = 0, now
         last = (-math.inf, 0)
         while True:
             due = await self._store.read(functools.partial(door.due, now=now, after=last, limit=BATCH))
             if not due:
-                return count
+                return count, seen
             live = [
                 each
                 for each, at in due
@@ -131,48 +130,46 @@ class Watcher:
             # Onward only: a monitor that stays due is asked again with the next look, and holds up nobody.
             last = (due[-1][1], due[-1][0])
             if len(due) < BATCH:
-                return count
+                return count, seen
+            seen = await self._go_on(seen)
 
     def _judges(self, monitor_id: int, deadline: float, now: float) -> bool:
         return deadline < now - PATIENCE or self._share.judges(monitor_id)
 
-    async def _account_for(self, start: float, now: float) -> float | None:
-        """Tell heartbeats of time in which no node saw, once; None while another node is telling them.
+    async def _go_on(self, seen: float) -> float:
+        """Return until when we see: to judge very many deadlines takes a while, and is no blind time."""
+        now = self._clock()
+        if not 0 <= now - seen <= self._blind_after:
+            return seen  # we were stopped meanwhile
+        await self._beat(now)
+        self._sighted = now
+        return now
 
-        Return until when we saw: pings came in while they were told.
+    async def _account_for(self, start: float, now: float) -> bool:
+        """Let deadlines move by the time in which no node saw, once; False while another node does so.
+
+        They move when somebody looks at them next, so that it makes no difference how many there are.
         """
-        sights = await self._store.write(lambda conn: nodes.others_sight(conn, self._node, now, TELL_WITHIN))
-        if sights is None:
-            return None
-        if sights.last is not None:
-            start = max(start, sights.last)
-        seen = now
-        if now - start > self._blind_after:
-            seen = await self._tell_blind(start, now)
-        self._beaten = None
-        await self._beat(seen)
-        await self._store.write(lambda conn: nodes.release(conn, nodes.SIGHT, self._node))
-        return seen
 
-    async def _tell_blind(self, start: float, end: float) -> float:
-        _log.warning("could not see for %.1f s; deadlines move by as much", end - start)
-        await self._store.write(lambda conn: blind.put(conn, self._node, start, end))
-        ids = self._registry.heartbeat_ids()
-        seen = end
-        for index in range(0, len(ids), BATCH):
-            part = ids[index : index + BATCH]
-            # Interrupted by a store that went away again, the next try tells each only what it does not know.
-            news = [(each, Blind(self._told.get(each, start), end)) for each in part]
-            await self._record(news)
-            self._told.update(dict.fromkeys(part, end))
-            now = self._clock()
-            if 0 <= now - seen <= self._blind_after:  # else we were stopped while telling
-                seen = now
-            await self._store.write(
-                functools.partial(nodes.acquire, name=nodes.SIGHT, owner=self._node, now=now, ttl=TELL_WITHIN)
-            )
-        self._told.clear()
-        return seen
+        def account(conn: Connection) -> float | None:
+            sights = nodes.others_sight(conn, self._node, now, ACCOUNT_WITHIN)
+            if sights is None:
+                return None
+            began = start if sights.last is None else max(start, sights.last)
+            if now - began > self._blind_after:
+                blind.put(conn, self._node, began, now)
+                blind.move(conn, began, now)
+            nodes.seen(conn, self._node, now)
+            nodes.release(conn, nodes.SIGHT, self._node)
+            return now - began
+
+        length = await self._store.write(account)
+        if length is None:
+            return False
+        self._sighted = self._beaten = now
+        if length > self._blind_after:
+            _log.warning("could not see for %.1f s; deadlines move by as much", length)
+        return True
 
     async def _record(self, observations: Sequence[tuple[int, Observation]]) -> int:
         try:

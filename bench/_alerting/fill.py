@@ -7,6 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 
 from sqlalchemy import Connection
@@ -14,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from checker.model import Kind, MonitorSpec, MonitorState, State
 from checker.schedule import Every
-from checker.store import Store, codec
+from checker.store import Store, blind, codec, door
 from checker.store.bulk import Insert, Row, among, ids
 from checker.store.tables import change, monitor, state
 
@@ -23,11 +24,6 @@ CHUNK = 20_000
 _MONITORS = Insert(monitor, ("id", "kind", "name", "slug", "token", "source", "spec", "created_at"))
 _COLUMNS = ("monitor_id", "state", "since", "deadline", "data")
 _STATES = Insert(state, _COLUMNS)
-_MOVED = Insert(
-    state,
-    _COLUMNS,
-    "ON CONFLICT (monitor_id) DO UPDATE SET deadline = excluded.deadline, data = excluded.data",
-)
 # Nothing but a bench may lose its file with the power: a million random tokens go into an index.
 _HASTY = "PRAGMA synchronous=OFF; PRAGMA cache_size=-1000000; PRAGMA wal_autocheckpoint=0"
 SPEC = MonitorSpec(Kind.HEARTBEAT, "", source="api", schedule=Every(DAY), grace=0.0)
@@ -61,9 +57,13 @@ def fill(store: Store, database: str, count: int, now: float) -> None:
 
 
 def move(store: Store, deadlines: Sequence[tuple[int, float]], now: float) -> None:
-    """Let these heartbeats be expected at these moments instead."""
-    rows = [_state_row(number, well(now, due)) for number, due in deadlines]
-    store.write_now(lambda conn: _MOVED(conn, rows))
+    """Let these heartbeats be expected at these moments instead; they know of all blind time until now."""
+
+    def write(conn: Connection) -> None:
+        told = max((each.number for each in blind.times(conn)), default=0)
+        door.save_states(conn, {number: replace(well(now, due), told=told) for number, due in deadlines})
+
+    store.write_now(write)
 
 
 def down(store: Store, numbers: Iterable[int]) -> int:

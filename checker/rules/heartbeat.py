@@ -55,6 +55,8 @@ def on_deadline(spec: MonitorSpec, state: MonitorState, now: float) -> Step:
 
 def on_blind(spec: MonitorSpec, state: MonitorState, blind: Blind) -> Step:
     """Move every deadline by the time not seen; nothing is counted for or against the monitor."""
+    if blind.number > state.told:
+        state = replace(state, told=blind.number)
     if state.state is State.PAUSED or not 0 < blind.end - blind.start < math.inf:
         return state, ()
     return timed(spec, unseen(spec, state, blind.start, blind.end)), ()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from checker.model import Kind, MonitorSpec
 from checker.rules.expectation import timed
 from checker.state import respecified
-from checker.store import codec, door, monitors, news
+from checker.store import blind, codec, door, monitors, news
 from checker.store.monitors import Monitor
 from checker.store.tables import monitor
 
@@ -34,7 +34,7 @@ def renew(conn: Connection, monitor_id: int, spec: MonitorSpec, now: float) -> M
     new = replace(spec, name=old.name, slug=old.slug, token=old.token, source="auto")
     conn.execute(monitor.update().where(monitor.c.id == monitor_id).values(spec=codec.spec_to(new)))
     anew = respecified if new.schedule != old.schedule else None
-    states = door.load_states(conn, [monitor_id], lock=True)
+    states = blind.load_told(conn, {monitor_id: old})
     door.save_states(
         conn, {key: anew(new, each, now) if anew else timed(new, each) for key, each in states.items()}
     )

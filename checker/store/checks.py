@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, text
 from checker.model import Kind, MonitorSpec
 from checker.rules.expectation import timed
 from checker.state import respecified
-from checker.store import codec, door, monitors, news
+from checker.store import blind, codec, door, monitors, news
 from checker.store.monitors import Monitor
 from checker.store.tables import monitor, ping
 from healthkit.errors import HealthkitError
@@ -88,7 +88,7 @@ def update(
     conn.execute(monitor.update().where(monitor.c.id == monitor_id).values(**values))
     news.changed(conn, [monitor_id])
     anew = respecified if new.schedule != old.schedule else None
-    states = door.load_states(conn, [monitor_id], lock=True)
+    states = blind.load_told(conn, {monitor_id: old})
     door.save_states(
         conn, {key: anew(new, each, now) if anew else timed(new, each) for key, each in states.items()}
     )

@@ -50,7 +50,8 @@ def clean(text: str, limit: int = _REASON) -> str:
 
 # What `monitor_state.data` holds, in this order: new fields go to the end, and none ever goes or moves, so
 # that
-# two versions of the checker can read each other's rows. State, since and deadline have columns of their own.
+# two versions of the checker can read each other's rows. State, since, deadline and told have columns of
+# their own.
 _STATE_FIELDS = (
     "cause",
     "reason",
@@ -95,11 +96,13 @@ def state_to(state: MonitorState) -> str:
     return dumps(found if any(found[_OFTEN:]) else found[:_OFTEN])
 
 
-def state_of(state: str, since: float, deadline: float | None, data: str) -> MonitorState:
-    """Return the state that the four columns of a `monitor_state` row hold."""
+def state_of(
+    state: str, since: float, deadline: float | None, data: str, told: int | None = None
+) -> MonitorState:
+    """Return the state that the columns of a `monitor_state` row hold."""
     known = _NEW | dict(zip(_STATE_FIELDS, _read(data)[0], strict=False))
     known["state"], known["since"], known["deadline"] = _STATES[state], since, deadline
-    known["cause"] = _CAUSES.get(known["cause"], Cause.NONE)
+    known["told"], known["cause"] = told or 0, _CAUSES.get(known["cause"], Cause.NONE)
     known["runs"] = tuple([(rid, at) for rid, at in known["runs"]]) if known["runs"] else ()
     for name in _LISTS:
         if known[name] != ():

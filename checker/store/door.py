@@ -13,9 +13,9 @@ from checker.store.tables import change, ping, poll, state
 
 _SAVE = Insert(
     state,
-    ("monitor_id", "state", "since", "deadline", "data"),
+    ("monitor_id", "state", "since", "deadline", "data", "told"),
     "ON CONFLICT (monitor_id) DO UPDATE SET state = excluded.state, since = excluded.since,"
-    " deadline = excluded.deadline, data = excluded.data",
+    " deadline = excluded.deadline, data = excluded.data, told = excluded.told",
 )
 _PINGS = Insert(
     ping,
@@ -47,11 +47,11 @@ def load_states(
     # SQLite's one writer holds everything already.
     suffix = " FOR UPDATE" if lock and conn.dialect.name != "sqlite" else ""
     rows = conn.exec_driver_sql(
-        "SELECT monitor_id, state, since, deadline, data FROM monitor_state"
+        "SELECT monitor_id, state, since, deadline, data, told FROM monitor_state"
         f" WHERE {wanted} ORDER BY monitor_id{suffix}",
         ids(conn, monitor_ids),
     ).fetchall()
-    return {row[0]: state_of(row[1], row[2], row[3], row[4]) for row in rows}
+    return {row[0]: state_of(row[1], row[2], row[3], row[4], row[5]) for row in rows}
 
 
 def paused(conn: Connection, monitor_ids: Iterable[int]) -> set[int]:
@@ -65,7 +65,7 @@ def save_states(conn: Connection, states: Mapping[int, MonitorState]) -> None:
     _SAVE(
         conn,
         [
-            (monitor_id, str(each.state), each.since, each.deadline, state_to(each))
+            (monitor_id, str(each.state), each.since, each.deadline, state_to(each), each.told or None)
             for monitor_id, each in sorted(states.items())
         ],
     )

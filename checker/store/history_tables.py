@@ -63,6 +63,14 @@ blind = Table(
 )
 Index("ix_blind_end", blind.c.end)
 
+unseen = Table(
+    "unseen",  # what deadlines move by, each row once for each heartbeat: when somebody looks at that next
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("start", Double, nullable=False),
+    Column("end", Double, nullable=False),
+)
+
 progress = Table(
     "progress",  # how far work is that goes on over restarts and from node to node
     metadata,

@@ -13,7 +13,7 @@ from checker.components import component_spec
 from checker.model import Cause, Change, Kind, MonitorSpec, MonitorState, State
 from checker.schedule import Every
 from checker.state import initial, respecified
-from checker.store import codec, door, news
+from checker.store import blind, codec, door, news
 from checker.store.bulk import among, ids, placeholder
 from checker.store.monitor_rows import Monitor, insert, insert_all, load, monitor_of
 from checker.store.tables import monitor
@@ -291,5 +291,5 @@ def _revive(conn: Connection, row: Any, spec: MonitorSpec, now: float) -> None:
 
 def _respecify(conn: Connection, row: Any, spec: MonitorSpec, now: float) -> None:
     """Let what is expected of a monitor count anew from now, under its changed specification."""
-    present = door.load_states(conn, [row.id], lock=True)
+    present = blind.load_told(conn, {row.id: spec})
     door.save_states(conn, {key: respecified(spec, each, now) for key, each in present.items()})

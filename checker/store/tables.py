@@ -89,6 +89,7 @@ state = Table(
     Column(
         "data", Text, nullable=False
     ),  # the rest of MonitorState, by codec.py: read it with `codec.state_of`
+    Column("told", BigInteger, nullable=True),  # the last row of `unseen` that its moments have moved by
 )
 Index(
     "ix_monitor_state_deadline",

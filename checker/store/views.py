@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 from sqlalchemy import text as sa_text
 
-from checker.model import Change, Incident, Kind, MonitorSpec, MonitorState, Snooze
+from checker.model import Blind, Change, Incident, Kind, MonitorSpec, MonitorState, Snooze
 from checker.rules.snoozing import NOBODY
-from checker.store import codec, snoozes
+from checker.state import caught_up
+from checker.store import blind, codec, snoozes
 from checker.store import incidents as stored
 from checker.store.bulk import ids
 from checker.store.tables import change, channel_state, incident, member, monitor, node, outbox, ping, state
@@ -111,19 +112,19 @@ def watched(conn: Connection, only: Iterable[int] | None = None) -> tuple[Watche
         rows = list(conn.execute(_WATCHED))
     else:
         rows = [row for column in ("id", "parent_id") for row in _of(conn, column, list(only))]
-    silent = snoozes.load(conn)
+    silent, times = snoozes.load(conn), blind.times(conn)
     names = {row.id: row.name for row in rows if row.parent_id is None}
     parts: dict[int, list[Watched]] = defaultdict(list)
     for row in rows:
         if row.parent_id in names:
-            parts[row.parent_id].append(_watched(row, names[row.parent_id], (), silent))
+            parts[row.parent_id].append(_watched(row, names[row.parent_id], (), times, silent))
     tops = (row for row in rows if row.parent_id is None)
-    found = (_watched(row, "", sorted(parts[row.id], key=_name), silent) for row in tops)
+    found = (_watched(row, "", sorted(parts[row.id], key=_name), times, silent) for row in tops)
     return tuple(sorted(found, key=lambda each: (each.spec.kind is not Kind.ENDPOINT, _name(each))))
 
 
 _WATCHED = (
-    select(monitor, state.c.state, state.c.since, state.c.deadline, state.c.data)
+    select(monitor, state.c.state, state.c.since, state.c.deadline, state.c.data, state.c.told)
     .join(state, state.c.monitor_id == monitor.c.id, isouter=True)
     .where(monitor.c.removed_at.is_(None))
 )
@@ -147,7 +148,8 @@ def heartbeats(conn: Connection, monitor_ids: Iterable[int] | None = None) -> tu
     query = _WATCHED.where(monitor.c.kind == "heartbeat").order_by(monitor.c.id)
     if monitor_ids is not None:
         query = query.where(monitor.c.id.in_(list(monitor_ids)))
-    return tuple(_watched(row, "", ()) for row in conn.execute(query))
+    times = blind.times(conn)
+    return tuple(_watched(row, "", (), times) for row in conn.execute(query))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,11 @@ def _name(each: Watched) -> str:
 
 
 def _watched(
-    row: Row[Any], parent: str, components: Iterable[Watched], silent: Mapping[int, Snooze] = NOBODY
+    row: Row[Any],
+    parent: str,
+    components: Iterable[Watched],
+    times: Sequence[Blind],
+    silent: Mapping[int, Snooze] = NOBODY,
 ) -> Watched:
     spec = codec.spec_of(
         row.spec,
@@ -232,7 +238,10 @@ def _watched(
         source=row.source,
     )
     known = row.data is not None
-    current = codec.state_of(row.state, row.since, row.deadline, row.data) if known else MonitorState()
+    current = MonitorState()
+    if known:
+        stored = codec.state_of(row.state, row.since, row.deadline, row.data, row.told)
+        current = caught_up(spec, stored, times)
     own = (silent.get(row.id), silent.get(row.parent_id))
     quiet = max((each.until for each in own if each is not None), default=None)
     return Watched(row.id, spec, current, tuple(components), quiet)

@@ -19,7 +19,8 @@ from checker.record import Recorder
 from checker.registry import Registry
 from checker.routes import EscalationSpec, RouteSpec
 from checker.schedule import Every
-from checker.store import Store, door, monitors
+from checker.state import caught_up
+from checker.store import Store, blind, door, monitors
 from checker.watcher import Watcher
 
 NOW = 1_000_000.0
@@ -168,9 +169,11 @@ class House:
         return found
 
     def state(self, name: str) -> MonitorState:
-        """A monitor's state, as the store has it."""
+        """A monitor's state, as it is shown: with every blind time behind it."""
         monitor_id = self.id(name)
-        return self.store.read_now(lambda conn: door.load_states(conn, [monitor_id]))[monitor_id]
+        spec = self.registry.specs[monitor_id]
+        stored = self.store.read_now(lambda conn: door.load_states(conn, [monitor_id]))[monitor_id]
+        return caught_up(spec, stored, self.store.read_now(blind.times))
 
     def rows(self, table: Table, *columns: str) -> Sequence[tuple[Any, ...]]:
         """A table's columns, in the order of its key."""

@@ -24,7 +24,7 @@ from checker.model import (
     Verdict,
 )
 from checker.schedule import Cron, Every, OnCalendar
-from checker.state import advance, initial
+from checker.state import advance, caught_up, initial
 from tests.checker.judging import T0, Life, component, endpoint, heartbeat, ping
 
 NUMBERS = st.one_of(st.none(), st.floats(), st.integers(-5, 100).map(float))
@@ -169,6 +169,25 @@ def test_blind_time_changes_nothing_and_brings_no_deadline_nearer(
     if state.deadline is not None:
         assert after.deadline is not None
         assert after.deadline >= state.deadline
+
+
+@settings(max_examples=100)
+@given(lives(), st.lists(st.tuples(st.floats(0, 1e5), st.floats(0, 1e5)), max_size=4), st.integers(0, 4))
+def test_to_be_told_of_blind_times_late_or_in_parts_is_as_good_as_at_once(
+    life: tuple[MonitorSpec, list[tuple[float, Observation]]], spans: list[tuple[float, float]], some: int
+) -> None:
+    spec, story = life
+    state, _ = replay(spec, story)[-1]
+    now, times = max(state.since, story[-1][0]), list[Blind]()
+    for seen, length in spans:
+        times.append(Blind(now + seen, now + seen + length, len(times) + 1))
+        now = times[-1].end
+    once = state
+    for each in times:
+        once, _ = advance(spec, once, each, each.end)
+    late = caught_up(spec, caught_up(spec, state, times[:some]), times)
+    assert late == once
+    assert caught_up(spec, late, times) is late
 
 
 @settings(max_examples=120)

@@ -9,7 +9,7 @@ import pytest
 
 from checker.model import State
 from checker.share import Share
-from checker.store import Store, nodes
+from checker.store import Store, blind, door, nodes
 from checker.store.tables import change
 from checker.watcher import BLIND_AFTER, PATIENCE, Watcher
 from tests.checker.house import NOW, House, heartbeat
@@ -124,18 +124,15 @@ def test_deadlines_are_judged_though_every_look_is_slow(store: Store) -> None:
     asyncio.run(main())
 
 
-def test_the_time_that_telling_takes_is_not_blind_again(
+def test_the_time_that_judging_very_many_takes_is_no_blind_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand heartbeats a batch, and each batch takes its time: pings come in meanwhile."""
     monkeypatch.setattr("checker.watcher.BATCH", 2)
     house = House(store, *SPECS)
 
     async def main() -> None:
         one = watcher(house, "a")
-        await one.once(NOW)
-        before = house.state("job-0").deadline
-        assert before is not None
+        await see(house, NOW + 89, one)
         record = house.recorder.record
 
         async def slow(*arguments: Any, **more: Any) -> Any:
@@ -143,11 +140,37 @@ def test_the_time_that_telling_takes_is_not_blind_again(
             return await record(*arguments, **more)
 
         monkeypatch.setattr(house.recorder, "record", slow)
-        house.now = NOW + 60
-        await one.once(house.now)
+        await one.once(NOW + 90)
         monkeypatch.undo()
-        assert house.now == NOW + 60 + 4 * 8.0
+        assert house.now == NOW + 89 + 4 * 8.0
         await see(house, house.now + 5, one)
-        assert house.state("job-0").deadline == before + 60
+        assert house.state("job-7").state is State.DOWN
+        assert store.read_now(blind.times) == []
+
+    asyncio.run(main())
+
+
+def test_a_blind_time_is_written_once_however_many_heartbeats_there_are(store: Store) -> None:
+    """No state is touched; a deadline that passed in the dark moves when it is looked at."""
+    house = House(store, *SPECS)
+    ids = [house.id(spec.name) for spec in SPECS]
+
+    def stored() -> dict[int, float | None]:
+        found = store.read_now(lambda conn: door.load_states(conn, ids))
+        return {each: found[each].deadline for each in ids}
+
+    async def main() -> None:
+        one = watcher(house, "a")
+        await see(house, NOW + 40, one)
+        before = stored()
+        house.now = NOW + 55
+        await one.once(house.now)
+        assert stored() == before
+        assert house.state("job-0").deadline == NOW + 90 + 15
+        await see(house, NOW + 104, one)
+        assert set(stored().values()) == {NOW + 90 + 15}
+        assert house.state("job-0").state is State.NEW
+        await see(house, NOW + 106, one)
+        assert house.state("job-0").state is State.DOWN
 
     asyncio.run(main())

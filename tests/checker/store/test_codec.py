@@ -55,7 +55,7 @@ def test_a_state_comes_back_as_it_was(state: MonitorState) -> None:
 
 
 def test_every_field_of_a_state_is_stored() -> None:
-    columns = {"state", "since", "deadline"}
+    columns = {"state", "since", "deadline", "told"}
     assert {each.name for each in fields(MonitorState)} == columns | set(codec._STATE_FIELDS)
 
 
