@@ -16,12 +16,13 @@ from psycopg.pq import TransactionStatus
 T = TypeVar("T")
 
 SILENCE = 9.0  # seconds without an answer: more than the server gives any statement
+LONGEST = 3_600.0  # seconds that a migration's statement may take
 
 
 class Impatient(psycopg.Connection[Any]):
-    """Closes itself where the server has not answered for `patience` seconds; None waits for ever."""
+    """Closes itself where the server has not answered for `patience` seconds."""
 
-    patience: float | None = SILENCE
+    patience = SILENCE
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait for what the server answers."""

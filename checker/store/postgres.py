@@ -67,7 +67,9 @@ def prepare(engine: Engine) -> None:
 
 def take_time(conn: Connection) -> None:
     """Let this transaction take as long as it needs, on either side."""
-    _driver(conn).patience = None
+    from checker.store.impatient import LONGEST
+
+    _driver(conn).patience = LONGEST
     conn.exec_driver_sql("SET LOCAL statement_timeout=0")
     conn.exec_driver_sql("SET LOCAL lock_timeout=0")
     conn.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout=120000")
