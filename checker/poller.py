@@ -54,7 +54,10 @@ class _Endpoint:
 
 @dataclass(slots=True)
 class _Schedule:
-    """What is due next: a heap, so that a poll costs the same among ten endpoints and among ten thousand."""
+    """What is due next: a heap, so that a poll costs the same among ten endpoints and among ten thousand.
+
+    An entry whose endpoint was removed, or is due at another moment by now, is passed over.
+    """
 
     heap: list[tuple[float, int, _Endpoint]] = field(default_factory=list)
     order: itertools.count[int] = field(default_factory=itertools.count)
@@ -64,8 +67,8 @@ class _Schedule:
 
     def pop_due(self, now: float) -> _Endpoint | None:
         while self.heap and (self.heap[0][2].removed or self.heap[0][0] <= now):
-            endpoint = heapq.heappop(self.heap)[2]
-            if not endpoint.removed:
+            due, _, endpoint = heapq.heappop(self.heap)
+            if not endpoint.removed and due == endpoint.due:
                 return endpoint
         return None
 
@@ -192,8 +195,8 @@ class Poller:
         within = min(FIRST_WITHIN, 1.0 + len(live.keys() - self._endpoints.keys()) / NEW_EACH_SECOND)
         for monitor_id, spec in live.items():
             known = self._endpoints.get(monitor_id)
-            if known is not None and known.spec.every == spec.every and known.spec.url == spec.url:
-                known.spec = spec
+            if known is not None and known.spec.url == spec.url:
+                self._respecify(known, spec, now)
                 continue
             self._remove(monitor_id)
             delay = 0.0 if monitor_id in self._resumed else _fraction(spec) * min(spec.every, within)
@@ -201,6 +204,20 @@ class Poller:
             self._endpoints[monitor_id] = added
             self._schedule.push(added)
         self._resumed.clear()
+
+    def _respecify(self, known: _Endpoint, spec: MonitorSpec, now: float) -> None:
+        """Go on by a changed specification; with a new interval, at its next slot if that is sooner.
+
+        So nobody waits longer than either interval, and not all of many are looked at at once.
+        """
+        is_other_pace = known.spec.every != spec.every
+        known.spec = spec
+        if is_other_pace:
+            known.phase = _fraction(spec) * spec.every
+            slot = _following(spec.every, known.phase, now - spec.every, now)
+            if slot < known.due:
+                known.due = slot
+                self._schedule.push(known)
 
     def _remove(self, monitor_id: int) -> None:
         endpoint = self._endpoints.pop(monitor_id, None)
