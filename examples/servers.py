@@ -40,6 +40,7 @@ class Server:
     """
 
     title = "server"
+    start_timeout = START_TIMEOUT
     stop_signal = signal.SIGTERM
 
     def __init__(self, *, port: int | None = None, password: str | None = None) -> None:
@@ -131,7 +132,7 @@ class Server:
         )
 
     def _await_ready(self) -> bool:
-        end = time.monotonic() + START_TIMEOUT
+        end = time.monotonic() + self.start_timeout
         while time.monotonic() < end and self._process is not None and self._process.poll() is None:
             with contextlib.suppress(OSError):
                 if self._ready():

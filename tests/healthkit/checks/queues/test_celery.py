@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import redis as redis_library
 
-from examples.servers import free_port
+from examples.rabbitmq import RabbitMQServer, rabbitmq_script
+from examples.servers import ServerError, free_port
 from healthkit.checks.celery import BeatHeartbeat, QueueDepth, WorkerHeartbeat
 from healthkit.errors import ConfigurationError
 from healthkit.model import Reading
@@ -21,10 +22,29 @@ from tests.healthkit.checks.support import SECRET_IN_URL, Watched, assert_no_sec
 from tests.waiting import wait_for
 
 RABBITMQ = "HEALTHKIT_TEST_RABBITMQ_URL"
-needs_rabbitmq = pytest.mark.skipif(
-    not os.environ.get(RABBITMQ),
-    reason=f"no wheel has a RabbitMQ server: set {RABBITMQ}=amqp://... to run these on a real one",
-)
+
+
+def missing_rabbitmq() -> str:
+    """Return why there is no RabbitMQ to test with; empty where there is one."""
+    try:
+        if not os.environ.get(RABBITMQ):
+            rabbitmq_script()
+    except ServerError as error:
+        return f"{error}, or set {RABBITMQ}=amqp://..."
+    return ""
+
+
+@pytest.fixture(scope="module")
+def rabbitmq_url() -> Iterator[str]:
+    """A RabbitMQ of this module alone, or the one that the environment names."""
+    if given := os.environ.get(RABBITMQ):
+        yield given
+        return
+    with RabbitMQServer() as server:
+        yield server.url
+
+
+needs_rabbitmq = pytest.mark.skipif(bool(missing_rabbitmq()), reason=missing_rabbitmq())
 
 
 class Ahead:
@@ -134,9 +154,9 @@ def test_a_rabbitmq_that_is_not_there_is_unreachable(caplog: pytest.LogCaptureFi
 
 
 @pytest.fixture
-def on_rabbitmq(redis_url: str, tmp_path: Path) -> Iterator[Celery]:
+def on_rabbitmq(rabbitmq_url: str, tmp_path: Path) -> Iterator[Celery]:
     """The rig on a real RabbitMQ, its queue emptied before and after."""
-    rig = Celery(os.environ[RABBITMQ], tmp_path)
+    rig = Celery(rabbitmq_url, tmp_path)
     with rig.app.connection_for_write() as connection:
         rig.app.amqp.queues["celery"](connection.default_channel).declare()
     rig.app.control.purge()
@@ -145,6 +165,7 @@ def on_rabbitmq(redis_url: str, tmp_path: Path) -> Iterator[Celery]:
 
 
 @needs_rabbitmq
+@pytest.mark.timeout(240)  # the server's start included
 def test_rabbitmq_a_queue_is_counted_and_grows(on_rabbitmq: Celery) -> None:
     clock = Ahead()
     watched = Watched(on_rabbitmq.depth(clock=clock, growth_window="10m", fail=22))
@@ -160,16 +181,19 @@ def test_rabbitmq_a_queue_is_counted_and_grows(on_rabbitmq: Celery) -> None:
 
 
 @needs_rabbitmq
-def test_rabbitmq_a_queue_that_is_not_there_and_a_wrong_password_are_told(on_rabbitmq: Celery) -> None:
+@pytest.mark.timeout(240)  # the server's start included
+def test_rabbitmq_a_queue_that_is_not_there_and_a_wrong_password_are_told(
+    on_rabbitmq: Celery, rabbitmq_url: str
+) -> None:
     assert Watched(QueueDepth("none", on_rabbitmq.app)).reason() == "missing: the broker has no queue none"
-    url = os.environ[RABBITMQ]
-    scheme, _, rest = url.partition("://")
+    scheme, _, rest = rabbitmq_url.partition("://")
     wrong = f"{scheme}://nobody:wrong@{rest.rpartition('@')[2]}"
     app = import_module("celery").Celery("shop", broker=wrong)
     assert Watched(QueueDepth("celery", app)).reason().startswith("authentication failed: ")
 
 
 @needs_rabbitmq
+@pytest.mark.timeout(240)  # the server's start included
 def test_rabbitmq_workers_stopped_hung_and_idle_are_told(on_rabbitmq: Celery) -> None:
     heart = Watched(on_rabbitmq.heartbeat(max_silence=2, stalled_after=3))
     with on_rabbitmq.worker() as worker:
