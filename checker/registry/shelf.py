@@ -22,7 +22,7 @@ from checker.store import codec, monitor_rows
 from checker.store.monitor_rows import HeartbeatRow
 
 CHUNK = 2_000  # heartbeats that are read at once: some milliseconds
-DECODED = 16_384  # specifications that are kept as objects: those that were asked for lately
+DECODED = 16_384  # specifications and answers that are kept as objects: those that were asked for lately
 TEXTS = 1_024  # different specification texts that are kept decoded
 _BUCKETS = 256
 _ROW_BITS = 26  # 67 million rows; the other 38 bits are of the hash
@@ -76,6 +76,8 @@ class Shelf:
         self.dependents: dict[str, set[int]] = {}  # full name -> who depends on it
         self._text = lru_cache(TEXTS)(self._decode_text)
         self.by_id = lru_cache(DECODED)(self._find)
+        self.slugs = lru_cache(DECODED)(self._with_slug)  # the ids of the heartbeats with this slug
+        self.tokens = lru_cache(DECODED)(self._with_token)  # with this token, its uuid or one of its own
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -119,14 +121,6 @@ class Shelf:
         yield from self._names.sort()
         yield from self._tokens.sort()
 
-    def tokens(self, token: str) -> list[int]:
-        """Return the ids of the heartbeats with this token, its uuid or one of its own."""
-        return self._among(self._tokens.rows(token), lambda spec: token in (spec.token, spec.push_token))
-
-    def slugs(self, slug: str) -> list[int]:
-        """Return the ids of the heartbeats with this slug."""
-        return self._among(self._names.rows(slug), lambda spec: spec.slug == slug)
-
     def names(self, name: str) -> list[int]:
         """Return the ids of the heartbeats with this name: one at most."""
         return self._among(self._names.rows(name), lambda spec: spec.name == name)
@@ -154,6 +148,12 @@ class Shelf:
         """Return the ids of the heartbeats with this tag."""
         kinds = {kind for kind in set(self._kinds) if tag in self._text(kind).tags}
         return [each for each, kind in zip(self._ids, self._kinds, strict=True) if kind in kinds]
+
+    def _with_slug(self, slug: str) -> Sequence[int]:
+        return self._among(self._names.rows(slug), lambda spec: spec.slug == slug)
+
+    def _with_token(self, token: str) -> Sequence[int]:
+        return self._among(self._tokens.rows(token), lambda spec: token in (spec.token, spec.push_token))
 
     def _among(self, rows: Iterable[int], is_meant: Callable[[MonitorSpec], bool]) -> list[int]:
         found = []
