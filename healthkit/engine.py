@@ -36,7 +36,7 @@ async def collect_async(runners: Iterable[Runner]) -> list[Reading]:
 
 
 def _wait(runner: Runner, flight: Flight) -> Reading:
-    flight.done.wait(max(0.0, runner.time_left(flight)))
+    flight.wait(max(0.0, runner.time_left(flight)))
     return runner.settle(flight)
 
 

@@ -18,17 +18,29 @@ log = logging.getLogger(__name__)
 class Flight:
     """One run of one check, from start to landing. `started` is monotonic seconds."""
 
-    __slots__ = ("callbacks", "cancel", "done", "late", "loop", "reading", "started", "task")
+    __slots__ = ("_flying", "callbacks", "cancel", "late", "loop", "reading", "started", "task")
 
     def __init__(self, started: float) -> None:
         self.started = started
-        self.done = threading.Event()
+        self._flying = threading.Lock()  # held until it lands; an Event costs ten times as much
+        self._flying.acquire()
         self.reading: Reading | None = None  # what it said, once landed
         self.late: Reading | None = None  # set once a caller found it over its timeout
         self.callbacks: list[Callable[[], object]] = []
         self.cancel: Callable[[], None] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None  # the app's, for a run on it
         self.task: asyncio.Task[None] | None = None
+
+    def land(self) -> None:
+        """Let everybody go on who waits for it."""
+        self._flying.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long for its landing; return whether it has landed."""
+        landed = self._flying.acquire(timeout=seconds)
+        if landed:
+            self._flying.release()  # for the next who waits
+        return landed
 
     def is_lost(self) -> bool:
         """Whether it can never land, because the app's loop that carried it is closed."""

@@ -278,7 +278,7 @@ class Runner:
                 self._announce(reading)
             flight.reading = reading
             callbacks, flight.callbacks = flight.callbacks, []
-        flight.done.set()
+        flight.land()
         for callback in callbacks:
             callback()
         return is_well

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -126,7 +127,7 @@ def test_a_run_that_ends_too_late_is_a_failure_even_when_nobody_waited(gate: Gat
     assert isinstance(flight, Flight)
     clock.now += 3
     gate.open.set()
-    assert flight.done.wait(10)
+    assert flight.wait(10)
     assert one(slow).status is Status.FAIL
     clock.now += 5
     assert one(slow).status is Status.PASS
@@ -247,6 +248,22 @@ def test_what_an_async_check_keeps_open_is_still_usable_at_the_next_run() -> Non
     assert [one(again).value for _ in range(3)] == ["same"] * 3
 
 
+def test_an_async_check_that_never_rests_still_hears_of_its_sockets() -> None:
+    async def spins() -> str:
+        here, there = socket.socketpair()
+        with here, there:
+            heard = asyncio.Event()
+            asyncio.get_running_loop().add_reader(here, heard.set)
+            there.send(b"x")
+            for turns in range(1_000):
+                if heard.is_set():
+                    return f"heard after {turns // 100} hundred turns"
+                await asyncio.sleep(0)
+            return "never heard"
+
+    assert one(runner(spins, timeout=60)).value == "heard after 0 hundred turns"
+
+
 def test_an_async_check_may_ask_for_the_apps_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ThreadCarrier, "carry", None)  # a thread is not to be had
 
@@ -315,9 +332,9 @@ def test_a_run_lost_with_its_loop_does_not_block_the_check_for_ever() -> None:
     again = stuck.begin()
     assert isinstance(again, Flight)
     assert again is not flight
-    assert not again.done.wait(0.1)
+    assert not again.wait(0.1)
     assert stuck.settle(again).status is Status.FAIL
-    assert again.done.wait(10), "cancelled, so that no thread stays"
+    assert again.wait(10), "cancelled, so that no thread stays"
 
 
 def test_a_client_of_another_loop_is_told_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
