@@ -9,9 +9,7 @@ is missed.
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,11 +17,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import _page
+
 ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).with_name("results")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,11 @@ class Row:
     cost: float
     goal: float
 
-    def __str__(self) -> str:
+    def cells(self) -> tuple[str, str, str]:
+        """Return its row of the table."""
         scale, unit = (1e6, "us") if self.goal < 1e-3 else (1e3, "ms")
         missed = " (missed)" if self.cost > self.goal else ""
-        return f"| {self.what} | {self.cost * scale:.1f} {unit}{missed} | {self.goal * scale:.0f} {unit} |"
+        return self.what, f"{self.cost * scale:.1f} {unit}{missed}", f"{self.goal * scale:.0f} {unit}"
 
 
 def each(action: Callable[[], object], count: int, clock: Callable[[], float]) -> float:
@@ -51,24 +50,43 @@ def each(action: Callable[[], object], count: int, clock: Callable[[], float]) -
     return min(rounds)
 
 
-def engine(count: int, checks: int = 20) -> list[Row]:
+def _nothing() -> None:
+    """Do a check's work, or a job's."""
+
+
+async def _nothing_async() -> None:
+    """Do an async check's work."""
+
+
+def engine(count: int) -> list[Row]:
     """Measure what the engine adds to a check that does nothing: when it runs, and when it is still fresh."""
+    forms: tuple[tuple[str, Callable[[], object], float, int], ...] = (
+        ("a sync check that runs", _nothing, 0.0, 20),
+        ("an async check that runs", _nothing_async, 0.0, 20),
+        ("a sync check that runs", _nothing, 0.0, 1),
+        ("an async check that runs", _nothing_async, 0.0, 1),
+        ("a check that is still fresh", _nothing, 3600.0, 20),
+    )
+    return [
+        Row(
+            f"the engine, {what}, {'alone' if checks == 1 else f'one of {checks} in a report'}",
+            _engine(check, fresh_for, checks, count),
+            50e-6,
+        )
+        for what, check, fresh_for, checks in forms
+    ]
+
+
+def _engine(check: Callable[[], object], fresh_for: float, checks: int, count: int) -> float:
+    """Return the CPU seconds of a report by check, less the call itself."""
     from healthkit import Health
 
-    rows = []
-    for what, fresh_for in (("a check, run", 0.0), ("a check, still fresh", 3600.0)):
-        health = Health("bench")
-        for number in range(checks):
-            health.add(lambda: None, name=f"check-{number}", timeout=5, fresh_for=fresh_for)
-        health.report()
-        empty = each(lambda: None, count, time.process_time)
-        cost = each(health.report, max(20, count // checks), time.process_time) / checks - empty
-        rows.append(Row(f"the engine, {what} (of a report of {checks})", cost, 50e-6))
-    return rows
-
-
-def _nothing() -> None:
-    """Do a job's work."""
+    health = Health("bench")
+    for number in range(checks):
+        health.add(check, name=f"check-{number}", timeout=5, fresh_for=fresh_for)
+    health.report()
+    empty = each(_nothing, count, time.process_time)
+    return each(health.report, max(20, count // checks), time.process_time) / checks - empty
 
 
 def heartbeats(count: int) -> list[Row]:
@@ -95,9 +113,9 @@ def heartbeats(count: int) -> list[Row]:
     return rows
 
 
-def importing(module: str, runs: int) -> float:
-    """Return the CPU seconds of importing a module in a fresh interpreter, the least of some runs."""
-    script = f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
+def importing(line: str, runs: int) -> float:
+    """Return the CPU seconds of an import in a fresh interpreter, the least of some runs."""
+    script = f"import time; t = time.process_time(); {line}; print(time.process_time() - t)"
     command = [sys.executable, "-c", script]
     return min(float(subprocess.check_output(command, cwd=ROOT)) for _ in range(runs + 1))
 
@@ -107,43 +125,32 @@ def imports(runs: int) -> list[Row]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.environ["PYTHONPYCACHEPREFIX"] = folder  # byte code, as pip leaves it
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        rows = [Row("import healthkit", importing("healthkit", runs), 0.030)]
+        rows = [
+            Row(f"`{line}`", importing(line, runs), 0.030)
+            for line in (
+                "import healthkit",
+                "from healthkit import Health",
+                "from healthkit import Heartbeat",
+            )
+        ]
         for name in ("ping", "exec"):
-            cost = importing(f"healthkit.cli, healthkit.commands.{name}", runs)
+            cost = importing(f"import healthkit.cli, healthkit.commands.{name}", runs)
             rows.append(Row(f"import of the command line's `{name}`", cost, 0.060))
     return rows
 
 
-def page(rows: list[Row]) -> str:
-    """Return the results as Markdown."""
-    lines = [
-        f"# The app side, {datetime.now(UTC):%Y-%m-%d}",
-        "",
-        "`python -m bench.app_side`",
-        "",
-        f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
-        f"load {os.getloadavg()[0]:.1f}. CPU time: of the calling thread for heartbeats, else of the "
-        "process.",
-        "",
-        "| what | cost | goal |",
-        "|---|---|---|",
-        *map(str, rows),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def main(arguments: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Measure and print; return 1 when a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench.app_side", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer runs of each")
-    parser.add_argument("--write", action="store_true", help="write bench/results/app_side-<date>.md too")
-    chosen = parser.parse_args(arguments)
+    chosen = _page.arguments("app_side", __doc__).parse_args(argv)
     count, runs = (400, 3) if chosen.quick else (2_000, 15)
     rows = [*engine(count), *heartbeats(count), *imports(runs)]
-    text = page(rows)
-    print(text)
-    if chosen.write:
-        (RESULTS / f"app_side-{datetime.now(UTC):%Y-%m-%d}.md").write_text(text)
+    lines = [
+        *_page.title("app_side", "The app side", quick=chosen.quick),
+        f"{_page.machine()}. CPU time: of the calling thread for heartbeats, else of the process.",
+        "",
+        *_page.table(("what", "cost", "goal"), [row.cells() for row in rows]),
+    ]
+    _page.publish("app_side", lines, write=chosen.write)
     return int(any(row.cost > row.goal for row in rows))
 
 

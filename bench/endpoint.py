@@ -12,9 +12,7 @@ are there, `--quick` takes less than a minute.
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,15 +21,14 @@ import time
 import venv
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import _page
 from bench._endpoint.served import Answer, Served
 
 PEERS = ("Django==5.2.19", "django-health-check==4.8.0", "py-healthcheck==1.10.1", "fastapi-health==0.4.0")
 BESIDES = ("flask", "fastapi", "uvicorn", "gunicorn")
 LIMIT = 1.3
-RESULTS = Path(__file__).with_name("results")
 OURS = "bench._endpoint.ours"
 
 
@@ -75,6 +72,36 @@ SUBJECTS = (
     ),
     Subject("fastapi-health 0.4.0", "bench._endpoint.peer_fastapi_health:application", is_peer=True),
 )
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The median seconds of a fresh report and of a static route of the same app."""
+
+    name: str
+    fresh: float
+    static: float
+
+    @property
+    def times(self) -> float:
+        """How many times the static route a fresh report costs."""
+        return self.fresh / self.static
+
+    def cells(self) -> tuple[str, ...]:
+        """Return its row of the table."""
+        missed = f" (missed: {LIMIT})" if self.times > LIMIT else ""
+        return self.name, f"{self.fresh * 1e6:.0f}", f"{self.static * 1e6:.0f}", f"{self.times:.2f}{missed}"
+
+
+STATIC_ROUTES = (  # name, app, path
+    ("Flask, jsonify", "flask_app", "/static-json"),
+    ("FastAPI, a dict", "fastapi_app", "/static-json"),
+    ("FastAPI, a JSONResponse", "fastapi_app", "/bare-json"),
+)
+COLUMNS = (
+    "library", "1 caller, p50 / p99 ms", "32 callers, p50 / p99 ms", "database touches of 200 callers",
+    "one check hangs: 12 callers", "the next caller", "another page", "works again after",
+)  # fmt: skip
 
 
 def peers_python() -> str | None:
@@ -124,16 +151,16 @@ def touches(server: Served, path: str) -> str:
     return f"{server.touches.stat().st_size - before}" + (f" ({bad} no 200)" if bad else "")
 
 
-def measure(subject: Subject, python: str, folder: Path, size: Size) -> str:
+def measure(subject: Subject, python: str, folder: Path, size: Size) -> list[str]:
     """Return the first half of a subject's row: what it costs while all is well."""
     with Served(python, subject.app, folder, BENCH_FRESH_FOR=subject.fresh_for) as server:
         server.get(subject.path)
         single = latency(server.get_many(subject.path, 1, size.single))
         many = latency(server.get_many(subject.path, 32, size.each))
-        return f"| {subject.name} | {single} | {many} | {touches(server, subject.path)} |"
+        return [subject.name, single, many, touches(server, subject.path)]
 
 
-def hung(subject: Subject, python: str, folder: Path, patience: float) -> str:
+def hung(subject: Subject, python: str, folder: Path, patience: float) -> list[str]:
     """Return the second half: twelve callers while one check hangs, another page's caller, the recovery."""
     with Served(python, subject.app, folder, BENCH_FRESH_FOR=subject.fresh_for) as server:
         with server.hanging():
@@ -149,27 +176,27 @@ def hung(subject: Subject, python: str, folder: Path, patience: float) -> str:
     told = f"{none} of 12 without an answer" if none else f"all answered within {slowest:.1f} s"
     later, other = (_when(answer, patience) for answer in (again, page))
     recovery = f"{recovered:.1f} s" if recovered < patience else f"not in {patience:g} s"
-    return f" {told} | {later} | {other} | {recovery} |"
+    return [told, later, other, recovery]
 
 
 def _when(answer: Answer, patience: float) -> str:
     return f"{answer.status} in {answer.took * 1e3:.0f} ms" if answer.status else f"none in {patience:g} s"
 
 
-def ratio(app: str, route: str, folder: Path, rounds: int) -> tuple[float, float]:
+def ratio(name: str, app: str, route: str, folder: Path, rounds: int) -> Ratio:
     """Return the median seconds of a fresh report and of a static route, measured in turns."""
     fresh, static = [], []
-    with Served(sys.executable, app, folder, BENCH_FRESH_FOR="3600") as server:
+    with Served(sys.executable, f"{OURS}:{app}", folder, BENCH_FRESH_FOR="3600") as server:
         for path in ("/health", route):
             server.timed(path, 300)
         for _ in range(rounds):
             fresh.append(statistics.median(server.timed("/health", 200)))
             static.append(statistics.median(server.timed(route, 200)))
-    return statistics.median(fresh), statistics.median(static)
+    return Ratio(name, statistics.median(fresh), statistics.median(static))
 
 
-def report(size: Size, *, is_quick: bool) -> tuple[str, float]:
-    """Measure everything; return the page and the worst ratio."""
+def report(size: Size) -> tuple[list[list[str]], list[Ratio], bool]:
+    """Measure everything; return the peers' rows, the ratios, and whether the peers were there."""
     python = peers_python()
     subjects = [subject for subject in SUBJECTS if python is not None or not subject.is_peer]
     with tempfile.TemporaryDirectory() as temporary:
@@ -179,64 +206,39 @@ def report(size: Size, *, is_quick: bool) -> tuple[str, float]:
         with ThreadPoolExecutor(len(told)) as pool:  # waiting, not working: all may hang at once
             hangs = pool.map(lambda n: hung(*told[n], folder / f"h{n}", size.patience), range(len(told)))
             rows = [cost + hang for cost, hang in zip(costs, hangs, strict=True)]
-        ratios = {
-            name: ratio(f"{OURS}:{app}", route, folder / f"r{number}", size.rounds)
-            for number, (name, app, route) in enumerate(
-                (
-                    ("Flask, jsonify", "flask_app", "/static-json"),
-                    ("FastAPI, a dict", "fastapi_app", "/static-json"),
-                    ("FastAPI, a JSONResponse", "fastapi_app", "/bare-json"),
-                )
-            )
-        }
-    left_out = [] if python else ["the peers (they could not be installed)"]
-    if is_quick:
+        ratios = [
+            ratio(*static, folder / f"r{number}", size.rounds) for number, static in enumerate(STATIC_ROUTES)
+        ]
+    return rows, ratios, python is not None
+
+
+def page(rows: list[list[str]], ratios: list[Ratio], *, peers: bool, quick: bool) -> list[str]:
+    """Return the lines of the results."""
+    left_out = [] if peers else ["the peers (they could not be installed)"]
+    if quick:
         left_out.append("most requests: one caller asked 10 times, 32 callers twice each")
-    return page(rows, ratios, left_out), max(fresh / static for fresh, static in ratios.values())
-
-
-def page(rows: list[str], ratios: dict[str, tuple[float, float]], left_out: list[str]) -> str:
-    """Return the results as Markdown."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    columns = (
-        "library", "1 caller, p50 / p99 ms", "32 callers, p50 / p99 ms", "database touches of 200 callers",
-        "one check hangs: 12 callers", "the next caller", "another page", "works again after",
-    )  # fmt: skip
-    lines = [
-        f"# `/health` beside its peers, {datetime.now(UTC):%Y-%m-%d}",
+    return [
+        *_page.title("endpoint", "`/health` beside its peers", quick=quick),
+        f"{_page.machine()}; callers on the same machine. Four checks: one committed SQLite write, three",
+        "waits of 50 ms. gunicorn gthread (1 worker, 8 threads) or uvicorn. Each library with its own",
+        "defaults.",
         "",
-        f"Python {platform.python_version()}, {platform.machine()}, {cores} cores; callers on the same",
-        "machine. Four checks: one committed SQLite write, three waits of 50 ms. gunicorn gthread (1 worker,",
-        "8 threads) or uvicorn. Each library with its own defaults.",
-        "",
-        f"| {' | '.join(columns)} |",
-        "|---" * len(columns) + "|",
-        *rows,
+        *_page.table(COLUMNS, rows),
         "",
         "A fresh report beside the framework's own static JSON route, one kept connection, medians in turns:",
         "",
-        "| route | fresh report us | static us | ratio |",
-        "|---|---|---|---|",
-        *(f"| {name} | {a * 1e6:.0f} | {b * 1e6:.0f} | {a / b:.2f} |" for name, (a, b) in ratios.items()),
+        *_page.table(("route", "fresh report us", "static us", "ratio"), [each.cells() for each in ratios]),
         "",
         f"Left out: {'; '.join(left_out) or 'nothing'}.",
     ]
-    return "\n".join(lines) + "\n"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Measure and print; return 1 when a fresh report is dearer than the limit."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer requests, within a minute")
-    parser.add_argument("--write", action="store_true", help="write bench/results/endpoint-<date>.md too")
-    chosen = parser.parse_args(arguments)
-    text, worst = report(QUICK if chosen.quick else FULL, is_quick=chosen.quick)
-    print(text)
-    if chosen.write:
-        (RESULTS / f"endpoint-{datetime.now(UTC):%Y-%m-%d}.md").write_text(text)
-    if worst > LIMIT:
-        print(f"a fresh report costs {worst:.2f} times the static route; {LIMIT} at most", file=sys.stderr)
-    return int(worst > LIMIT)
+    chosen = _page.arguments("endpoint", __doc__).parse_args(argv)
+    rows, ratios, peers = report(QUICK if chosen.quick else FULL)
+    _page.publish("endpoint", page(rows, ratios, peers=peers, quick=chosen.quick), write=chosen.write)
+    return int(any(each.times > LIMIT for each in ratios))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
 """What do heartbeats cost the job? With the checker up, down (port refused) and black-holed, beside none at
 all.
 
-`python -m bench.heartbeats [--quick] [--only jobs|workers] [--seconds N] [--pairs N]`. Every measured run is
+`python -m bench.heartbeats [--quick] [--write] [--only jobs|workers] [--seconds N] [--pairs N]`. Every run is
 paired with a bare one that ran just before or after it, so that a machine that gets slower meanwhile slows
 both; a row tells the median of the pairs' ratios, and the CPU time that was added, which other load does not
 blur. Jobs are whole processes, start to exit; an RQ worker is timed by its jobs, from the start of the first
-to the end of the last. All run from byte code, as an installed package does.
+to the end of the last. All run from byte code, as an installed package does. What a ping keeps the job for,
+and the imports, are in `bench.app_side`. The full form takes about five minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import itertools
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -30,9 +28,8 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 
+from bench import _page
 from examples.servers import RedisServer
-from healthkit import transport
-from healthkit.heartbeat import Heartbeat
 from tests.recording import RecordingServer, black_hole, refused_url
 
 LIMIT = 1.05
@@ -65,10 +62,11 @@ class Row:
     ratio: float
     cpu: float
 
-    def __str__(self) -> str:
-        verdict = "" if self.ratio <= LIMIT else "  MISSED"
-        times = f"{self.bare:8.3f} s {self.watched:8.3f} s {self.ratio:6.3f}"
-        return f"{self.subject:<38} {self.checker:<11} {times} {self.cpu * 1000:+8.0f} ms{verdict}"
+    def cells(self) -> tuple[str, ...]:
+        """Return its row of the table."""
+        missed = " (missed)" if self.ratio > LIMIT else ""
+        times = (f"{self.bare:.3f}", f"{self.watched:.3f}", f"{self.ratio:.3f}{missed}")
+        return self.subject, self.checker, *times, f"{self.cpu * 1000:+.0f}"
 
 
 Cost = tuple[float, float]  # seconds by the clock, and of CPU
@@ -159,25 +157,6 @@ def workers(count: int, pairs: int, checker: str, url: str) -> Iterator[Row]:
             )
 
 
-def handing_over(url: str) -> float:
-    """Return the median seconds for which a ping keeps the job (a run has two)."""
-    heartbeat = Heartbeat(f"{url}/ping/key/job")
-    costs = []
-    for _ in range(400):
-        begun = time.perf_counter()
-        heartbeat.ping()
-        costs.append(time.perf_counter() - begun)
-    transport.flush(10)
-    return statistics.median(costs)
-
-
-def importing(module: str) -> float:
-    """Return the least CPU seconds of importing a module in a fresh interpreter."""
-    script = f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
-    outputs = [subprocess.check_output([sys.executable, "-c", script], cwd=ROOT) for _ in range(7)]
-    return min(float(output) for output in outputs)
-
-
 def compile_once(folder: str) -> None:
     """Have every measured process find byte code, as pip leaves it, even where the environment forbids it."""
     os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "bytecode")
@@ -195,37 +174,37 @@ def checkers() -> Iterator[dict[str, str]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer pairs and shorter jobs")
+    """Measure and print; return 1 when a job was slowed by more than the limit."""
+    parser = _page.arguments("heartbeats", __doc__)
     parser.add_argument("--only", choices=("jobs", "workers"), help="measure these alone")
-    parser.add_argument("--seconds", type=float, help="how long a job is (default 4, quick 2)")
-    parser.add_argument("--pairs", type=int, help="pairs a row (default 7, quick 3)")
+    parser.add_argument("--seconds", type=float, help="how long a job is (default 3, quick 2)")
+    parser.add_argument("--pairs", type=int, help="pairs a row (default 5, quick 3)")
     chosen = parser.parse_args(argv)
-    seconds, pairs, count = (2.0, 3, 60) if chosen.quick else (4.0, 7, 200)
-    seconds, pairs = chosen.seconds or seconds, chosen.pairs or pairs
-    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    print(f"Python {platform.python_version()}, {machine}; {pairs} pairs a row, limit {LIMIT}")
-    print(f"{'subject':<38} {'checker':<11} {'bare':>10} {'watched':>10} {'ratio':>6} {'CPU added':>11}")
+    seconds, pairs = (
+        chosen.seconds or (2.0 if chosen.quick else 3.0),
+        chosen.pairs or (3 if chosen.quick else 5),
+    )
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, checkers() as urls:
         os.environ["HEALTHKIT_STATE_DIR"] = folder
         compile_once(folder)
         for checker, url in urls.items():
-            rows: list[Iterator[Row]] = []
             if chosen.only != "workers":
-                rows.append(jobs(seconds, pairs, checker, url))
+                rows.extend(jobs(seconds, pairs, checker, url))
             if chosen.only != "jobs":
-                rows.append(workers(count, pairs, checker, url))
-            for row in itertools.chain(*rows):
-                print(row, flush=True)
-        for checker, url in urls.items():
-            print(f"{'handing a ping over':<38} {checker:<11} {handing_over(url) * 1e6:8.1f} us (limit 50)")
-        transport.leave()
-    for module in ("healthkit.commands.exec", "healthkit.commands.ping"):
-        print(f"{'import ' + module:<50} {importing('healthkit.cli, ' + module) * 1000:8.1f} ms (limit 60)")
-    return 0
+                rows.extend(workers(60, pairs, checker, url))
+    lines = [
+        *_page.title("heartbeats", "What heartbeats cost the job", quick=chosen.quick),
+        f"{_page.machine()}. {pairs} pairs a row of the same work bare and watched, in turns; the ratio is",
+        f"the median of the pairs', at most {LIMIT}. RQ's jobs do next to nothing, so its rows vary by some",
+        "percent either way.",
+        "",
+        *_page.table(
+            ("what", "checker", "bare s", "watched s", "ratio", "CPU added ms"), map(Row.cells, rows)
+        ),
+    ]
+    _page.publish("heartbeats", lines, write=chosen.write)
+    return int(any(row.ratio > LIMIT for row in rows))
 
 
 if __name__ == "__main__":

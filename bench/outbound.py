@@ -1,18 +1,16 @@
 """What does it cost a call to be watched by `OutboundCalls`? Bare and watched in turn, the network left out.
 
-`python -m bench.outbound [--quick]`. The method that each library's calls pass through is replaced by one
-that answers at once, with the library's own request objects; the difference is what watching adds. It is
-processor time, so that what else the machine does counts little. Exits with 1 when a library that is
+`python -m bench.outbound [--quick] [--write]`. The method that each library's calls pass through is replaced
+by one that answers at once, with the library's own request objects; the difference is what watching adds. It
+is processor time, so that what else the machine does counts little. Exits with 1 when a library that is
 installed pays more than the limit.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import importlib
 import importlib.util
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from bench import _page
 from healthkit.checks.outbound import OutboundCalls
 from healthkit.checks.outbound_clients import CLIENTS
 from healthkit.checks.outbound_clients.model import Client
@@ -40,6 +39,12 @@ class Row:
     def cost(self) -> float:
         """What watching adds to a call, in seconds."""
         return self.watched - self.bare
+
+    def cells(self) -> tuple[str, ...]:
+        """Return its row of the table."""
+        missed = " (missed)" if self.cost > LIMIT else ""
+        bare, watched, cost = (f"{part * 1e6:.2f}" for part in (self.bare, self.watched, self.cost))
+        return self.library, bare, watched, cost + missed
 
 
 def request_of(client: Client) -> tuple[Any, ...]:
@@ -115,30 +120,20 @@ def measure(client: Client, count: int, rounds: int) -> Row:
     return Row(name, min(bare), min(watched))
 
 
-def table(rows: list[Row]) -> str:
-    """Return the rows as a Markdown table."""
-    lines = ["| library | bare us | watched us | cost us a call |", "|---|---|---|---|"]
-    lines += [
-        "| "
-        + " | ".join([row.library, *(f"{part * 1e6:.2f}" for part in (row.bare, row.watched, row.cost))])
-        + " |"
-        for row in rows
-    ]
-    return "\n".join(lines)
-
-
-def main(arguments: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Measure every installed library; return 1 when one pays more than the limit."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer calls")
-    quick = parser.parse_args(arguments).quick
+    chosen = _page.arguments("outbound", __doc__).parse_args(argv)
     installed = [client for client in CLIENTS if importlib.util.find_spec(client.module.split(".")[0])]
-    rows = [measure(client, 2_000 if quick else 20_000, 5 if quick else 15) for client in installed]
-    print(f"Python {platform.python_version()}, {platform.machine()}\n", table(rows), sep="\n")
-    dear = [row.library for row in rows if row.cost > LIMIT]
-    if dear:
-        print(f"above {LIMIT * 1e6:g} us a call: {', '.join(dear)}", file=sys.stderr)
-    return 1 if dear else 0
+    count, rounds = (2_000, 5) if chosen.quick else (20_000, 15)
+    rows = [measure(client, count, rounds) for client in installed]
+    lines = [
+        *_page.title("outbound", "What it costs a call to be watched", quick=chosen.quick),
+        f"{_page.machine()}. CPU time, the network left out; at most {LIMIT * 1e6:g} us a call may be added.",
+        "",
+        *_page.table(("library", "bare us", "watched us", "cost us a call"), [row.cells() for row in rows]),
+    ]
+    _page.publish("outbound", lines, write=chosen.write)
+    return int(any(row.cost > LIMIT for row in rows))
 
 
 if __name__ == "__main__":
