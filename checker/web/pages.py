@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -14,12 +15,21 @@ from checker.moments import clock, iso, latency, span, utc
 from checker.web.present import Choice
 
 HERE = Path(__file__).parent
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # marks that turn the direction of what follows
+
+
+def upright(value: Any) -> Any:
+    """Return text in which nothing turns its neighbours around; what forms send back is `forceescape`d."""
+    if type(value) is not str or value.isascii():
+        return value
+    return _TURNING.sub("\ufffd", value)
 
 
 _jinja = Environment(
     loader=FileSystemLoader(HERE / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
+    finalize=upright,
     trim_blocks=True,
     lstrip_blocks=True,
 )

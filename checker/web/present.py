@@ -21,6 +21,7 @@ FIGURES = 5  # of a heartbeat's own, beside what is processed and waits
 PAGE = 50  # endpoints, jobs or incidents on one page
 TROUBLES = 50  # that are told one by one
 PARTS = 20  # components of one endpoint, the worst first; its own page has all
+REASONS = 8  # that are told of one endpoint's components
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Choice:
     tag: str = ""
     endpoints: int = 1
     jobs: int = 1
+
+    @property
+    def asked(self) -> bool:
+        """Whether something is looked for: then that is shown, and nothing else."""
+        return bool(self.search or self.tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,7 @@ def page(
             [_heartbeat(each, now) for each in _by_badness(board.jobs)], choice.jobs, board.found[1]
         ),
         choice=choice,
-        grown=board.tally.of().total() > PAGE or bool(choice.search or choice.tag),
+        grown=board.tally.of().total() > PAGE or choice.asked,
         channels=[_channel(channel) for channel in board.channels],
         owed=[delivery(each) for each in board.owed],
         noisy=board.noisy,
@@ -161,7 +167,8 @@ def _by_badness(monitors: Iterable[Watched]) -> list[Watched]:
     return sorted(monitors, key=place)
 
 
-def _by_state(monitors: Iterable[Watched]) -> list[Watched]:
+def by_state(monitors: Iterable[Watched]) -> list[Watched]:
+    """Return what is down first, then what is degraded; by name."""
     places = {State.DOWN: 0, State.WARN: 1}
     return sorted(monitors, key=lambda m: (places.get(m.state.state, 2), m.spec.name))
 
@@ -179,7 +186,7 @@ def _tiles(board: Board, now: float) -> list[dict[str, str]]:
     sent = [channel.last_sent_at for channel in board.channels if channel.last_sent_at is not None]
     alerts = {
         "title": "Alerts",
-        "tone": "bad" if broken else "ok",
+        "tone": "bad" if broken else "warn" if board.open_count else "ok",
         "figure": f"{board.open_count:,}",
         "text": "open incident" if board.open_count == 1 else "open incidents",
         "note": f"broken channel: {names(broken)}" if broken else "",
@@ -209,6 +216,7 @@ def _trouble(monitor: Watched, opened: Incident | None, now: float) -> dict[str,
     bad = [part for part in _by_badness(monitor.components) if part.state.state in TROUBLED]
     own = monitor.state if monitor.state.state in TROUBLED else None
     told = [f"{part.spec.name}: {part.state.reason}" for part in bad]  # the endpoint's reason repeats one
+    parts = alike(part_of(part) for part in bad)
     began = [part.state.since for part in bad] + ([own.since] if own else [])
     return {
         "name": monitor.spec.name,
@@ -216,8 +224,8 @@ def _trouble(monitor: Watched, opened: Incident | None, now: float) -> dict[str,
         "state": LOOKS[worst(monitor)],
         "since": min(began, default=0.0),
         "reason": "" if own is None or own.reason in told else own.reason,
-        "parts": [part_of(part) for part in bad[:PARTS]],
-        "more": max(0, len(bad) - PARTS),
+        "parts": parts[:REASONS],
+        "more": sum(map(len, parts[REASONS:])),
         "incident": opened.id if opened else 0,
         "acknowledged": bool(opened and opened.acknowledged_at),
         "explains": _explained(monitor, opened),
@@ -231,6 +239,14 @@ def _explained(monitor: Watched, opened: Incident | None) -> list[str]:
     if opened is None or opened.group != monitor.spec.name:
         return []
     return list(opened.suppressed[:AFFECTED])
+
+
+def alike(parts: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return what is in the same state for the same reason together, in the order of the first of each."""
+    found: dict[tuple[Look, str], list[dict[str, Any]]] = {}
+    for each in parts:
+        found.setdefault((each["state"], each["reason"]), []).append(each)
+    return list(found.values())
 
 
 def part_of(part: Watched) -> dict[str, Any]:
@@ -269,7 +285,7 @@ def _endpoint(monitor: Watched, now: float) -> dict[str, Any]:
         "state": LOOKS[state.state],
         "reason": state.reason,
         "facts": facts,
-        "parts": [part_of(part) for part in _by_state(monitor.components)[:PARTS]],
+        "parts": [part_of(part) for part in by_state(monitor.components)[:PARTS]],
         "more": max(0, len(monitor.components) - PARTS),
         "count": len(monitor.components),
     }

@@ -35,15 +35,31 @@ def incident_page(incident: Incident, sent: Sequence[Delivery], now: float) -> d
         "tone": "ok" if over else loud,
         "snoozed": incident.snoozed_until if (incident.snoozed_until or 0.0) > now else None,
         "lasted": (incident.resolved_at if over and incident.resolved_at else now) - incident.since,
-        "members": [_member(member) for member in incident.members],
+        "members": _together([_member(member) for member in incident.members]),
         "deliveries": [delivery(each) for each in sent],
     }
+
+
+def _together(members: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those that say the same, and bring no evidence of their own, as one with several names."""
+    found: list[dict[str, Any]] = []
+    same: dict[tuple[Look, str, float], dict[str, Any]] = {}
+    for each in members:
+        key = each["state"], each["reason"], each["since"]
+        if each["evidence"] or each["output"]:
+            found.append(each)
+        elif key in same:
+            same[key]["names"] += each["names"]
+        else:
+            same[key] = each
+            found.append(each)
+    return found
 
 
 def _member(member: Member) -> dict[str, Any]:
     shown = {key.replace("_", " "): _evidence(key, value) for key, value in member.evidence.items()}
     return {
-        "name": member.name,
+        "names": [member.name],
         "state": LOOKS[State.UP if member.resolved_at is not None else member.state],
         "since": member.since,
         "reason": member.reason,

@@ -18,7 +18,7 @@ from checker.store.rollups import Bin
 from checker.store.views import Output, Watched
 from checker.verdict import LOOKS, Look, worst
 from checker.web import charts
-from checker.web.present import address, figures_of, part_of, reading_of
+from checker.web.present import address, by_state, figures_of, part_of, reading_of
 from healthkit.durations import humanize
 
 DAY = 86_400
@@ -83,7 +83,7 @@ def monitor_page(known: Known, now: float) -> dict[str, Any]:
         "snoozed": shown.snoozed_until if (shown.snoozed_until or 0.0) > now else None,
         "incident": opened,
         "flags": _flags(known, now),
-        "parts": [part_of(part) for part in shown.components],
+        "parts": [part_of(part) for part in by_state(shown.components)],
         "numbers": [_numbers(each) for each in known.figures],
         "timeline": charts.timeline(_spells(known, now), known.blind, now - DAY, now),
         "days": charts.days(known.days, int(now // DAY)),

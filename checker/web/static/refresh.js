@@ -1,6 +1,6 @@
 // Keeps the page fresh without a flash: fetches itself every few seconds and swaps <main>. Without JavaScript the
-// page reloads itself by <meta http-equiv="refresh">. While somebody is about to press a button or chooses from a
-// list, nothing is swapped; tables keep how far they were scrolled.
+// page reloads itself by <meta http-equiv="refresh">. While somebody is about to press a button, chooses from a
+// list or marks text, nothing is swapped; the focus stays on its link, and tables keep how far they were scrolled.
 "use strict";
 (function () {
   const every = 5000;
@@ -8,12 +8,28 @@
   let failures = 0;
   function busy() {
     const active = document.activeElement;
-    return main.contains(active) && active.matches("input, select, button, textarea");
+    const marked = document.getSelection();
+    const marking = marked && !marked.isCollapsed && main.contains(marked.anchorNode);
+    return marking || (main.contains(active) && active.matches("input, select, button, textarea"));
+  }
+  // Where the focus is, in words that hold after the swap: the nth link to there, or the nth table.
+  function focused() {
+    const active = document.activeElement;
+    if (!main.contains(active) || active === main) return null;
+    const href = active.getAttribute("href");
+    const like = href === null ? ".scroll" : `a[href="${CSS.escape(href)}"]`;
+    return { like, nth: [...main.querySelectorAll(like)].indexOf(active) };
   }
   function swap(fresh) {
+    const place = focused();
+    const said = main.querySelector("h1").textContent;
     const scrolled = [...main.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
     main.replaceChildren(...fresh.querySelector("main").childNodes);
     main.querySelectorAll(".scroll").forEach((each, index) => (each.scrollLeft = scrolled[index] || 0));
+    const again = place && main.querySelectorAll(place.like)[place.nth];
+    if (again) again.focus({ preventScroll: true });
+    const says = main.querySelector("h1").textContent;
+    if (says !== said) document.getElementById("told").textContent = says;
     document.title = fresh.title;
     const icon = fresh.querySelector("link[rel=icon]");
     if (icon) document.querySelector("link[rel=icon]").href = icon.href;

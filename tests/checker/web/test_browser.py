@@ -18,6 +18,20 @@ from tests.checker.web.site import ADMIN, NOW, Site
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 LONG = "a-very-long-name-without-any-place-to-break-" * 4
+# Counts how often the page asked whether something is marked: then it would have refreshed.
+COUNTED = """
+(() => {
+  window.asked = 0;
+  const asks = document.getSelection.bind(document);
+  document.getSelection = () => { window.asked += 1; return asks(); };
+})()
+"""
+HURRIED = """
+(() => {
+  const wait = window.setTimeout;
+  window.setTimeout = (what, time, ...rest) => wait(what, time / 20, ...rest);
+})()
+"""
 CONTRAST = """
 (() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -97,6 +111,7 @@ def well(shown: Shown) -> Shown:
 
 def test_a_fall_and_its_recovery_are_shown_without_reloading(well: Shown) -> None:
     async def walk(page: Tab) -> None:
+        await page.send("Page.addScriptToEvaluateOnNewDocument", source=HURRIED)
         await page.goto(well.url)
         await page.ask("window.mark = 'the same page'")
         assert await page.ask("document.querySelector('h1').innerText") == "All 2 are working"
@@ -107,6 +122,27 @@ def test_a_fall_and_its_recovery_are_shown_without_reloading(well: Shown) -> Non
         well.put("shop", State.UP)
         await page.until("document.querySelector('h1').innerText === 'All 2 are working'")
         assert await page.ask("window.mark") == "the same page"
+
+    well.visit(walk)
+
+
+def test_refreshing_takes_neither_the_focus_nor_what_is_marked(well: Shown) -> None:
+    async def walk(page: Tab) -> None:
+        await page.send("Page.addScriptToEvaluateOnNewDocument", source=HURRIED)
+        await page.goto(well.url)
+        await page.ask("document.querySelector('#availability ~ .card a').focus()")
+        well.put("shop", State.DOWN, reason="HTTP 503")
+        await page.until("document.querySelector('h1').innerText === '1 thing is down'")
+        assert await page.ask("document.activeElement.innerText") == "shop"
+        assert await page.ask("document.querySelector('#told').textContent") == "1 thing is down"
+        await page.ask("document.activeElement.blur()")
+        await page.ask("getSelection().selectAllChildren(document.querySelector('.trouble .reason'))")
+        await page.ask(COUNTED)
+        well.put("shop", State.UP)
+        await page.until("window.asked >= 2")
+        assert await page.ask("getSelection().toString().trim()") == "HTTP 503"
+        await page.ask("getSelection().removeAllRanges()")
+        await page.until("document.querySelector('h1').innerText === 'All 2 are working'")
 
     well.visit(walk)
 
@@ -160,6 +196,7 @@ def test_every_page_fits_a_phone_and_is_readable_by_day_and_by_night(crowded: Sh
         "/incidents",
         "/incidents/1",
         "/status",
+        "/docs",
     )
 
     async def walk(page: Tab) -> None:
