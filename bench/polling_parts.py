@@ -143,7 +143,7 @@ def table(turns: int) -> list[str]:
         store.migrate()
         full, history = asyncio.run(recording(turns, store))
         store.close()
-    share = 1 / (LAZY + 1)
+    share = 1 / LAZY
     rows = [
         ("asking: libcurl, its limits and guards, the loop", fetch, fetch),
         (f"reading the document, {COMPONENTS} components", reading, reading),

@@ -5,7 +5,8 @@ says something new goes at once.
 
 Of a look that says what the one before it said, only its row of history is written. What it counts (how often
 it was well in a row, when it was last looked at, the last figures) is kept in memory, and written with the
-next look that is judged in full: one that says something new, or the first after `LAZY` seconds. So a crash
+next look that is judged in full: one that says something new, or the first after the endpoint's own moment,
+which comes every `LAZY` seconds. So of many a few are judged at a time, however they began; and a crash
 may lose `LAZY` seconds of such counting, and `GATHER` seconds of looks; never a state that was reached, a
 failure that counts towards one, or a change. What is kept in memory counts only while the stored state is
 still the one that it began from: another node's word, or an operator's, always wins.
@@ -31,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 GATHER = 0.2  # seconds that a look waits for others
 LAZY = 5.0  # seconds for which counting on may stay in memory
+_APART = 0.6180339887498949  # the golden ratio: by it any row of ids spreads evenly
 WITHIN = 15.0  # seconds; a store that hangs does not keep endpoints from being looked at
 MOST = 5_000  # looks that may wait to be judged
 MOST_ROWS = 50_000  # rows of history that may wait, which are small
@@ -203,12 +205,18 @@ class Tally:
             own = self._registry.by_id(monitor_id)
             if own is None or not is_settled(own, state, look):
                 return None
-        return _Run(spec, tuple(states), poll, poll.at + LAZY)
+        return _Run(spec, tuple(states), poll, own_moment(endpoint_id, poll.at))
 
     def _lost(self, count: int, why: str) -> None:
         if not self.unrecorded:
             _log.warning("looking on, but results are kept in memory only: %s", why)
         self.unrecorded += count
+
+
+def own_moment(endpoint_id: int, after: float) -> float:
+    """Return until when what an endpoint counts may stay in memory: `LAZY` seconds at most."""
+    phase = endpoint_id * _APART % 1.0 * LAZY
+    return after + LAZY - (after - phase) % LAZY
 
 
 def _parts(batch: _Batch) -> Sequence[_Batch]:

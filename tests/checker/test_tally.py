@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from checker.registry import Registry
 from checker.state import advance, initial
 from checker.store import Store
 from checker.store.tables import change, poll
-from checker.tally import LAZY, Tally
+from checker.tally import LAZY, Tally, own_moment
 from tests.checker.house import NOW, SHOP, House
 
 QUICK = replace(SHOP, every=1.0)
@@ -52,17 +53,30 @@ def test_every_look_has_its_row_and_what_was_counted_is_written_in_the_end(house
     run(house, lambda looks: see(house, looks, *seen))
     rows = [row for row in house.rows(poll, "monitor_id", "at") if row[0] == house.id("shop")]
     assert [at for _, at in rows] == [each.at for each in seen]
+    judged, until = 0, own_moment(house.id("shop"), NOW)
+    for number, each in enumerate(seen):
+        if each.at > until:  # those after the last of these count on from there
+            judged, until = number, own_moment(house.id("shop"), each.at)
+    assert judged > 0
     state = initial(QUICK, NOW)
-    for each in seen[:7]:  # the seventh is the first after `LAZY` seconds; the eighth counts on from there
+    for each in seen[: judged + 1]:
         state, _ = advance(QUICK, state, each, each.at)
     assert house.state("shop") == state
-    assert (house.state(PART).successes, house.state(PART).value) == (7, 6)
+    assert (house.state(PART).successes, house.state(PART).value) == (judged + 1, judged)
+
+
+def test_of_many_endpoints_that_began_together_few_are_judged_in_full_at_a_time() -> None:
+    ends = [own_moment(each, NOW) for each in range(1, 1001)]
+    assert all(NOW < end <= NOW + LAZY for end in ends)
+    tenths = Counter(int((end - NOW) / LAZY * 10 - 1e-9) for end in ends)
+    assert max(tenths.values()) <= 105
 
 
 def test_between_looks_that_say_the_same_no_state_is_written(house: House) -> None:
-    run(house, lambda looks: see(house, looks, *(look(float(second)) for second in range(int(LAZY)))))
+    left = own_moment(house.id("shop"), NOW) - NOW
+    run(house, lambda looks: see(house, looks, *(look(left * share / 5) for share in range(5))))
     assert house.state("shop").successes == 1
-    assert len(house.rows(poll, "id")) == int(LAZY) + 1  # and the component's first
+    assert len(house.rows(poll, "id")) == 5 + 1  # and the component's first
 
 
 def test_what_says_something_new_is_judged_at_once_on_all_that_was_counted(house: House) -> None:
@@ -110,13 +124,14 @@ def test_another_nodes_word_wins_over_what_was_counted_in_memory(house: House) -
         other_registry = Registry(house.store)
         other_registry.reload_now()
         other = Tally(Recorder(house.store, other_registry, house.clock), other_registry)
-        await see(house, looks, look(0), look(1), look(2))
+        begin = own_moment(house.id("shop"), NOW) - NOW + 0.01  # the next one is LAZY seconds away
+        await see(house, looks, look(begin), look(begin + 1), look(begin + 2))
         other_registry.reload_now()
-        await see(house, other, look(3, "fail"))
+        await see(house, other, look(begin + 3, "fail"))
         assert house.state(PART).state is State.DOWN
-        await see(house, looks, look(4))  # counted here, on a state that is not there any more
+        await see(house, looks, look(begin + 4))  # counted here, on a state that is not there any more
         assert house.state(PART).state is State.DOWN
-        await see(house, looks, look(8))
+        await see(house, looks, look(begin + 8))
         assert (house.state(PART).state, house.state(PART).successes) == (State.UP, 1)
 
     run(house, work)
