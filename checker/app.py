@@ -36,6 +36,7 @@ from checker.rules.reminders import Reminders
 from checker.share import Alone, Share
 from checker.store import Store, StoreError, nodes
 from checker.store.channel_threads import StoredPosts
+from checker.store.monitors import Synced
 from checker.store.windows import Windows
 from checker.supervisor import Supervisor
 from checker.watcher import Watcher
@@ -295,8 +296,9 @@ class Checker:
         """Make a changed configuration hold; what asks for `self.config` each time follows by itself."""
         channels = self._build(config)
         now = self.clock()
-        await self.store.settle(lambda conn: self.agreement.sync(conn, config, now))
-        await self.registry.reload()
+        synced = await self.store.settle(lambda conn: self.agreement.sync(conn, config, now))
+        if synced != Synced():  # else nothing to read: there may be a million
+            await self.registry.reload()
         self.channels = channels
         self.poller.refer_to(config.server.reachability)
         self.poller.reload()

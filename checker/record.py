@@ -55,7 +55,8 @@ class Recorder:
 
     `changed` is set after a commit that wrote changes; `sooner` after one that brought a deadline earlier
     than `awaited` (epoch seconds), which the watcher sets to when it will look again by itself; `commanded`
-    after one in which an operator paused or resumed something.
+    after one in which an operator paused or resumed something. The watcher sets `flooded` while very many
+    deadlines pass: they are recorded before they are judged, as both take the store's one writer.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Recorder:
         self.sooner = asyncio.Event()
         self.commanded = asyncio.Event()
         self.awaited = math.inf
+        self.flooded = False
 
     async def record(
         self,
@@ -190,7 +192,7 @@ class Recorder:
         for request, result in zip(batch, outcome.results, strict=True):
             if not request.answer.done():
                 request.answer.set_result(result)
-        if outcome.changed:
+        if outcome.changed and not self.flooded:
             self.changed.set()
         if outcome.commanded:
             self.commanded.set()

@@ -104,7 +104,12 @@ class Watcher:
         elif gap < 0:
             _log.warning("the clock went back by %.1f s; deadlines are late by as much", -gap)
         self._waited = False
-        count, seen = await self._judge(now)
+        try:
+            count, seen = await self._judge(now)
+        finally:
+            if self._recorder.flooded:
+                self._recorder.flooded = False
+                self._recorder.changed.set()
         await self._beat(seen)
         self._sighted = seen
         return count
@@ -126,6 +131,7 @@ class Watcher:
                 for each, at in due
                 if self._registry.by_id(each) is not None and self._judges(each, at, now)
             ]
+            self._recorder.flooded = len(due) == BATCH
             count += await self._record([(each, Deadline(now)) for each in live])
             # Onward only: a monitor that stays due is asked again with the next look, and holds up nobody.
             last = (due[-1][1], due[-1][0])

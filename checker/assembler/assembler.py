@@ -188,7 +188,7 @@ class Assembler:
             added = self._specs(conn, touched | self._registry.related(touched))
             specs.update(added)
             groups = {group_of(spec) for spec in added.values()} | stormy
-            more = incidents.open_of(conn, groups, added)
+            more = incidents.open_of(conn, groups, added, known=found)
             found.update((each.id, each) for each in more)
             touched = members(more) - specs.keys() - touched
         states = door.load_states(conn, specs)

@@ -38,7 +38,7 @@ def gathered(
     own: Mapping[str, Sequence[Trouble]], incidents: Mapping[str, Incident], now: float, storm: Storm
 ) -> Mapping[str, Sequence[Trouble]]:
     """Return trouble by group as `own` has it, with new incidents put into a storm, or held back for it."""
-    new = [group for group in own if group not in incidents]
+    new = {group: None for group in own if group not in incidents}  # in their order
     present = incidents.get(STORM)
     young = present is not None and 0 <= now - present.since <= YOUNG
     many = len(new) + storm.recent >= storm.least
@@ -47,11 +47,11 @@ def gathered(
         rest = {group: found for group, found in own.items() if group not in new}
         return {**rest, STORM: [*rest.get(STORM, ()), *joining]}
     if len(new) + storm.recent > storm.calm:
-        held = [
+        held = {
             group
             for group in new
             if all(not each.over and 0 <= now - each.member.since < HOLD for each in own[group])
-        ]
+        }
         return {group: found for group, found in own.items() if group not in held}
     return own
 

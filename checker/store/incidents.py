@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -68,17 +68,25 @@ def last_falls(conn: Connection, monitor_ids: Iterable[int]) -> list[Change]:
     return [codec.change_of(row) for row in conn.execute(query.order_by(change.c.id))]
 
 
-def open_of(conn: Connection, groups: Iterable[str], monitor_ids: Iterable[int] = ()) -> list[Incident]:
-    """Return the open incidents of these groups, and those with one of these monitors among their members."""
+def open_of(
+    conn: Connection,
+    groups: Iterable[str],
+    monitor_ids: Iterable[int] = (),
+    *,
+    known: Container[int] = (),
+) -> list[Incident]:
+    """Return the open incidents of these groups, and those with one of these monitors among their members.
+
+    Those `known` already, by id, are left out: one may have thousands of members.
+    """
     found = conn.exec_driver_sql(
         f"SELECT id FROM incident WHERE resolved_at IS NULL AND {among(conn, _GROUP)}"
         " UNION SELECT incident_id FROM incident_member JOIN incident ON incident.id = incident_id"
         f" WHERE incident.resolved_at IS NULL AND {among(conn, 'monitor_id')}",
         (*ids(conn, groups), *ids(conn, monitor_ids)),
     )
-    return load(
-        conn, select(incident).where(incident.c.id.in_(found.scalars().all())).order_by(incident.c.id)
-    )
+    wanted = [number for number in found.scalars() if number not in known]
+    return load(conn, select(incident).where(incident.c.id.in_(wanted)).order_by(incident.c.id))
 
 
 def open_after(conn: Connection, last: int, limit: int) -> list[Incident]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,30 @@ def test_more_deadlines_than_one_batch_pass_in_one_look(store: Store) -> None:
     assert asyncio.run(main()) == len(names)
     assert home.state("m0").state is State.DOWN
     assert home.state(names[-1]).state is State.DOWN
+
+
+def test_very_many_deadlines_are_recorded_before_any_of_them_is_judged(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checker.watcher.BATCH", 2)
+    home = house(store, *"abcdefg")
+    record, woken = home.recorder.record, []
+
+    async def watched(*arguments: Any, **more: Any) -> Any:
+        woken.append(home.recorder.changed.is_set())
+        return await record(*arguments, **more)
+
+    async def main() -> None:
+        await home.watcher.start(NOW)
+        await steps(home, NOW + 89)
+        home.recorder.changed.clear()
+        monkeypatch.setattr(home.recorder, "record", watched)
+        await steps(home, NOW + 90)
+        assert home.recorder.changed.is_set()
+
+    asyncio.run(main())
+    assert woken == [False] * 4
+    assert home.state("g").state is State.DOWN
 
 
 def test_ten_minutes_of_absence_alert_nobody_and_what_is_late_afterwards_does(store: Store) -> None:
