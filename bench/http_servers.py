@@ -58,10 +58,14 @@ def uvicorn(http: str, loop: str) -> Callable[[int], None]:
 
 
 def ours(port: int) -> None:
-    """Serve as the checker does: uvicorn and httptools, with every deadline and limit."""
+    """Serve as the checker does: uvicorn and httptools, with every deadline and limit, answered at once."""
     from checker import server
+    from checker.web.ping_answer import OK, send_answer
 
-    asyncio.run(server.serve(server.server(app), server.listen("127.0.0.1", port)))
+    async def answer(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI's signature
+        await send_answer(OK, scope, send)
+
+    asyncio.run(server.serve(server.server(answer), server.listen("127.0.0.1", port)))
 
 
 def granian(port: int) -> None:
