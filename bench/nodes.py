@@ -36,7 +36,7 @@ def _faults(size: Size, *, write: bool) -> bool:
 
 
 def _cost(size: cost.Size, *, write: bool) -> None:
-    title = f"What nodes cost: {size.endpoints} endpoints every {size.every:g} s, then "
+    title = f"What nodes cost: {size.endpoints} endpoints every {size.every:g} s, "
     title += f"{size.heartbeats} heartbeats every {size.pinged:g} s, fsync on"
     with tempfile.TemporaryDirectory() as folder:
         found = cost.rows(Path(folder), size)
