@@ -49,6 +49,7 @@ def test_nothing_found_is_exit_0(sample: Sample, capsys: pytest.CaptureFixture[s
     assert run(capsys, "app:app") == (0, "app:app: nothing found that could break unseen\n", "")
 
 
+@pytest.mark.usefixtures("imports_done")
 def test_json_has_the_documented_keys(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
     sample.write({"app.py": BAD})
     code, out, _ = run(capsys, "app:app", "--json")
@@ -60,12 +61,14 @@ def test_json_has_the_documented_keys(sample: Sample, capsys: pytest.CaptureFixt
     assert (row["code"], row["file"], row["line"]) == ("HK008", "app.py", 4)
 
 
+@pytest.mark.usefixtures("imports_done")
 def test_json_of_nothing_is_still_a_document(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
     sample.write({"app.py": GOOD})
     code, out, _ = run(capsys, "app:app", "--json")
     assert (code, json.loads(out)["findings"]) == (0, [])
 
 
+@pytest.mark.usefixtures("imports_done")
 def test_github_gets_an_annotation_a_line(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
     sample.write({"app.py": BAD, "crontab": "0 2 * * * backup --to 100%\n"})
     _, out, _ = run(capsys, "app:app", "--format", "github")
@@ -75,6 +78,7 @@ def test_github_gets_an_annotation_a_line(sample: Sample, capsys: pytest.Capture
     assert "100%25" in second
 
 
+@pytest.mark.usefixtures("imports_done")
 @pytest.mark.parametrize(
     ("arguments", "codes"),
     [
@@ -94,6 +98,7 @@ def test_codes_are_selected_and_ignored(
     assert code == (1 if codes else 0)
 
 
+@pytest.mark.usefixtures("imports_done")
 def test_project_bounds_what_is_read(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
     sample.write({"app.py": GOOD, "crontab": "0 2 * * * backup\n", "deploy/crontab": "0 3 * * * purge\n"})
     _, out, _ = run(capsys, "app:app", "--json", "--project", "deploy")
@@ -183,6 +188,7 @@ def health():{beside}
 """
 
 
+@pytest.mark.usefixtures("imports_done")
 @pytest.mark.parametrize(
     ("beside", "codes"),
     [
