@@ -103,6 +103,8 @@ LONGEST = (
     "test_contract.py",
     "test_checker_process.py",
     "test_claims.py",
+    "test_sqlalchemy_postgres.py",
+    "test_sql_full_disk.py",
 )
 
 

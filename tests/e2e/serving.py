@@ -7,7 +7,6 @@ import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from examples.servers import free_port, signal_if_alive
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -57,14 +57,6 @@ class Answer:
     body: bytes
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago, for servers that cannot choose one."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 class Server:
     """A real server process with the hung apps."""
 
@@ -96,7 +88,7 @@ class Server:
     def __exit__(self, *_: object) -> None:
         for pid in [*self.workers(), self.process.pid]:
             if self.process.poll() is None or pid != self.process.pid:
-                os.kill(pid, signal.SIGKILL)
+                signal_if_alive(pid, signal.SIGKILL)
         self.process.wait(10)
 
     def _announced(self) -> Any:

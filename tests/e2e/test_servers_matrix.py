@@ -39,9 +39,10 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with Server(request.param, tmp_path) as found:
+@pytest.fixture(scope="module", params=list(KINDS.values()), ids=list(KINDS))
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One of each kind, for all tests of the kind: the last of them ends it."""
+    with Server(request.param, tmp_path_factory.mktemp("server")) as found:
         yield found
 
 
