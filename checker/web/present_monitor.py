@@ -18,7 +18,7 @@ from checker.store.rollups import Bin
 from checker.store.views import Output, Watched
 from checker.verdict import LOOKS, Look, worst
 from checker.web import charts
-from checker.web.present import address, by_state, figures_of, part_of, reading_of
+from checker.web.present_rows import address, by_state, figures_of, part_of, reading_of
 from healthkit.durations import humanize
 
 DAY = 86_400
