@@ -360,7 +360,7 @@ def test_a_timeout_ends_the_command_as_timeout_does(
 ) -> None:
     begun = time.monotonic()
     done = execute(environ, PYTHON, "-c", "import time; time.sleep(60)", options=("--timeout", "0.5s"))
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 40
     assert done.returncode == 124
     assert b"0.5 s were over" in done.stderr
     assert ends(checker) == ["/start", "/124"]
@@ -373,7 +373,7 @@ def test_a_command_that_will_not_go_is_killed_when_the_grace_is_over(
     script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
     begun = time.monotonic()
     done = execute(environ, PYTHON, "-c", script, options=("--timeout", "1s", "--kill-after", "0.3s"))
-    assert 1.2 < time.monotonic() - begun < 8
+    assert 1.2 < time.monotonic() - begun < 40
     assert done.returncode == 124
     assert ends(checker) == ["/start", "/124"]
 
@@ -420,13 +420,15 @@ def test_a_reader_that_goes_away_ends_the_command_as_it_would_have(environ: dict
 
 
 def test_a_process_left_behind_neither_delays_the_end_nor_loses_its_output(
-    environ: dict[str, str], checker: RecordingServer
+    environ: dict[str, str], checker: RecordingServer, tmp_path: Path
 ) -> None:
-    script = "(sleep 2; echo late) & echo early"
+    gate = tmp_path / "gate"
+    script = f"(while [ ! -e {gate} ]; do sleep 0.05; done; echo late) & echo early"
     with subprocess.Popen([*EXEC, "--", "sh", "-c", script], stdout=subprocess.PIPE, env=environ) as process:
-        begun = time.monotonic()
-        assert process.wait(20) == 0
-        assert time.monotonic() - begun < 1.8
+        try:
+            assert process.wait(30) == 0
+        finally:
+            gate.touch()
         assert process.stdout is not None
         assert process.stdout.read() == b"early\nlate\n"
     assert checker.requests[-1].body == b"early\n"

@@ -326,7 +326,7 @@ def test_whatever_the_checker_does_the_jobs_exit_code_output_and_time_are_its_ow
         done, took = run(url, ending, tmp_path)
     assert done.returncode == code
     assert done.stdout.startswith("working\n")
-    assert float(done.stdout.split()[-1]) < 0.6  # the job itself
+    assert float(done.stdout.split()[-1]) < 2.5  # the job itself; whoever waited for an answer took 3 s
     assert took < 3  # and its exit: at most 1 s more where the first ping is not answered
 
 
