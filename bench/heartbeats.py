@@ -6,7 +6,7 @@ paired with a bare one that ran just before or after it, so that a machine that 
 both; a row tells the median of the pairs' ratios, and the CPU time that was added, which other load does not
 blur. Jobs are whole processes, start to exit; an RQ worker is timed by its jobs, from the start of the first
 to the end of the last. All run from byte code, as an installed package does. What a ping keeps the job for,
-and the imports, are in `bench.app_side`. The full form takes about five minutes.
+and the imports, are in `bench.app_side`. The full form takes about four minutes on a quiet machine.
 """
 
 from __future__ import annotations
@@ -178,9 +178,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = _page.arguments("heartbeats", __doc__)
     parser.add_argument("--only", choices=("jobs", "workers"), help="measure these alone")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long a job is (default 2)")
-    parser.add_argument("--pairs", type=int, help="pairs a row (default 5, quick 1)")
+    parser.add_argument("--pairs", type=int, help="pairs a row (default 4, quick 1)")
     chosen = parser.parse_args(argv)
-    pairs = chosen.pairs or (1 if chosen.quick else 5)
+    pairs = chosen.pairs or (1 if chosen.quick else 4)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, checkers() as urls:
         os.environ["HEALTHKIT_STATE_DIR"] = folder

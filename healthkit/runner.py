@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from importlib import import_module
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,10 @@ class Runner:
         self._on_change = on_change
         self._told = ""
         self._isolated: IsolatedLoop | None = None
+        if (
+            check.is_async
+        ):  # now: a fork during an import in a thread would leave the child its lock, for ever
+            import_module("healthkit.isolation")
         self.reset()
         survive(self)
 

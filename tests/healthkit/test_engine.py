@@ -527,6 +527,25 @@ def test_what_a_failed_run_left_in_its_thread_is_gone_at_the_next() -> None:
     assert [one(fragile).output for _ in range(5)] == ["ConnectionError"] * 5
 
 
+EAGER_PROGRAM = """
+import sys
+from healthkit.registration import build
+from healthkit.runner import Runner
+async def later(): ...
+Runner(build(lambda: None, name="now"))
+print("healthkit.isolation" in sys.modules)
+Runner(build(later))
+print("healthkit.isolation" in sys.modules)
+"""
+
+
+def test_what_an_async_check_needs_is_imported_with_its_registration_and_not_in_a_thread() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EAGER_PROGRAM], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("False\nTrue\n", "")
+
+
 FORKING_PROGRAM = """
 import asyncio, gc, os, sys, time
 from healthkit import isolation
