@@ -57,9 +57,8 @@ class Runner:
         self._on_change = on_change
         self._told = ""
         self._isolated: IsolatedLoop | None = None
-        if (
-            check.is_async
-        ):  # now: a fork during an import in a thread would leave the child its lock, for ever
+        if check.is_async:
+            # now, not in the run's thread: a fork amid an import leaves its lock to the child, for ever
             import_module("healthkit.isolation")
         self.reset()
         survive(self)
