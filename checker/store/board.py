@@ -114,8 +114,22 @@ def page(
     among_ids: Iterable[int] | None = None,
 ) -> list[int]:
     """Return the ids of live endpoints or heartbeats by name; `search` is a part of the name, in any case."""
+    text, given = _those(conn, kind, search, among_ids)
+    text = f"SELECT id {text} ORDER BY name LIMIT {int(limit)} OFFSET {int(offset)}"
+    return list(conn.exec_driver_sql(text, given).scalars())
+
+
+def count(conn: Connection, kind: Kind, search: str = "", among_ids: Iterable[int] | None = None) -> int:
+    """Return how many `page` would give without a limit."""
+    text, given = _those(conn, kind, search, among_ids)
+    return int(conn.exec_driver_sql(f"SELECT count(*) {text}", given).scalar_one())
+
+
+def _those(
+    conn: Connection, kind: Kind, search: str, among_ids: Iterable[int] | None
+) -> tuple[str, tuple[object, ...]]:
     mark = placeholder(conn)
-    text = f"SELECT id FROM monitor WHERE kind = {mark} AND parent_id IS NULL AND removed_at IS NULL"
+    text = f"FROM monitor WHERE kind = {mark} AND parent_id IS NULL AND removed_at IS NULL"
     given: tuple[object, ...] = (str(kind),)
     if search:
         text += f" AND lower(name) LIKE {mark} ESCAPE '!'"
@@ -123,8 +137,7 @@ def page(
     if among_ids is not None:
         text += f" AND {among(conn, 'id')}"
         given += ids(conn, list(among_ids))
-    text += f" ORDER BY name LIMIT {int(limit)} OFFSET {int(offset)}"
-    return list(conn.exec_driver_sql(text, given).scalars())
+    return text, given
 
 
 def own_states(conn: Connection, monitor_ids: Iterable[int]) -> list[tuple[int, str, State]]:

@@ -73,7 +73,7 @@ def _count(
 ) -> int:
     if not choice.search and tagged is None:
         return tally.of(kind).total()
-    return len(board.page(conn, kind, limit=100_000, search=choice.search, among_ids=tagged))
+    return board.count(conn, kind, choice.search, tagged)
 
 
 def open_count(conn: Connection) -> int:
