@@ -25,7 +25,7 @@ class Alerts(RecordingServer):
             if message["event"] == event and name in [m["name"] for m in message["incident"]["monitors"]]
         ]
 
-    def expect(self, event: str, name: str, timeout: float = 30.0) -> Message:
+    def expect(self, event: str, name: str, timeout: float = 60.0) -> Message:
         """Wait for a message of that event which names that monitor, and return it."""
         return wait_for(lambda: self.of(event, name), timeout, f"{event} of {name}; told: {self.summary()}")[
             0

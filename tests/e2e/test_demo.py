@@ -18,12 +18,14 @@ import requests
 from redis import Redis
 from rq import Queue
 
+from examples.servers import signal_if_alive
 from tests.e2e.alerts import Alerts, reason
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(180)
 
 ROOT = Path(__file__).parents[2]
+WORKER = b"rq.cli\0worker"
 
 
 class RunningDemo:
@@ -90,13 +92,18 @@ def read_quietly(path: Path) -> bytes:
 
 
 def signal_all(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        os.kill(pid, number)
+    for pid in pids:  # one may have ended by now, as RQ's process of one job does
+        signal_if_alive(pid, number)
 
 
-def jobs_begun_or_waiting(worker: int) -> int:
-    words = read_quietly(Path(f"/proc/{worker}/cmdline")).decode().split("\0")
-    with Redis.from_url(words[words.index("--url") + 1]) as client:
+def redis_of(workers: list[int]) -> str:
+    """The URL on the command line of a worker."""
+    lines = [read_quietly(Path(f"/proc/{pid}/cmdline")).decode().split("\0") for pid in workers]
+    return next(words[words.index("--url") + 1] for words in lines if "--url" in words)
+
+
+def jobs_begun_or_waiting(redis_url: str) -> int:
+    with Redis.from_url(redis_url) as client:
         queue = Queue("default", connection=client)
         waiting = len(queue) + int(client.llen(queue.intermediate_queue_key))
         return waiting + len(queue.started_job_registry.get_job_ids(cleanup=False))
@@ -127,14 +134,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-                process.wait(30)
+                process.wait(60)
 
 
 @pytest.fixture(autouse=True)
 def all_well(demo: RunningDemo) -> None:
     """Each test begins with a shop that works and no message told."""
-    wait_for(lambda: demo.health()[1]["status"] == "pass", 40, "a healthy shop")
-    wait_for(lambda: verdict(demo) == "up", 40, "a checker that sees it")
+    wait_for(lambda: demo.health()[1]["status"] == "pass", 60, "a healthy shop")
+    wait_for(lambda: verdict(demo) == "up", 60, "a checker that sees it")
     demo.alerts.forget()
 
 
@@ -174,9 +181,10 @@ def test_the_database_turns_read_only_and_one_alert_names_it_while_the_homepage_
 def test_a_frozen_worker_with_jobs_waiting_is_told_once_within_its_silence(demo: RunningDemo) -> None:
     begun = time.monotonic()
     demo.break_("worker")
-    opened = demo.alerts.expect("opened", "shop/worker-default:heartbeat", timeout=30)
+    opened = demo.alerts.expect("opened", "shop/worker-default:heartbeat")
     took = time.monotonic() - begun
-    assert took < 10 + 5 + 2 * 2 + 5, took  # silence, one beat before it, two polls of 2 s, and some slack
+    # its silence, one beat before it, two polls of 2 s, and slack for a loaded machine
+    assert took < 10 + 5 + 2 * 2 + 40, took
     assert demo.homepage() == 200
     demo.heal("worker")
     demo.alerts.expect("resolved", "shop/worker-default:heartbeat")
@@ -197,7 +205,9 @@ def test_a_backlog_over_the_limit_is_503_and_an_alert(demo: RunningDemo) -> None
     assert [m["event"] for m in demo.alerts.messages()] == ["opened", "resolved"], demo.alerts.summary()
 
 
-def test_a_payment_provider_that_answers_500_is_told_while_the_shop_answers_200(demo: RunningDemo) -> None:
+def test_a_payment_provider_that_answers_500_is_told_and_printed_while_the_shop_answers_200(
+    demo: RunningDemo,
+) -> None:
     demo.break_("payments")
     opened = demo.alerts.expect("opened", "shop/payments:responseTime")
     status, document = demo.health()
@@ -209,23 +219,33 @@ def test_a_payment_provider_that_answers_500_is_told_while_the_shop_answers_200(
     demo.heal("payments")
     demo.alerts.expect("resolved", "shop/payments:responseTime")
     assert [m["event"] for m in demo.alerts.messages()] == ["opened", "resolved"], demo.alerts.summary()
+    wait_for(
+        lambda: printed(demo, "ALERT     shop: .*payments"), 30, "the alert in a plain line, with its cause"
+    )
+    wait_for(lambda: printed(demo, "RESOLVED  shop: .*payments"), 30, "its end in a plain line")
+    assert "meanwhile the homepage answers 200" in demo.output
+    assert "\033" not in demo.output
+
+
+def printed(demo: RunningDemo, line: str) -> bool:
+    return re.search(rf"^\d\d:\d\d:\d\d  {line}", demo.output, re.MULTILINE) is not None
 
 
 def test_a_job_that_hangs_halfway_is_told_as_not_finished(demo: RunningDemo) -> None:
     demo.break_("hung-job")
-    opened = demo.alerts.expect("opened", "nightly-invoices", timeout=40)
+    opened = demo.alerts.expect("opened", "nightly-invoices")
     assert "not finished" in reason(opened, "nightly-invoices")
     demo.heal("hung-job")
-    demo.alerts.expect("resolved", "nightly-invoices", timeout=40)
+    demo.alerts.expect("resolved", "nightly-invoices")
     assert [m["event"] for m in demo.alerts.messages()] == ["opened", "resolved"], demo.alerts.summary()
 
 
 def test_a_job_that_does_not_run_is_told_as_missed(demo: RunningDemo) -> None:
     demo.break_("missed-job")
-    opened = demo.alerts.expect("opened", "nightly-invoices", timeout=40)
+    opened = demo.alerts.expect("opened", "nightly-invoices")
     assert "no sign" in reason(opened, "nightly-invoices")
     demo.heal("missed-job")
-    demo.alerts.expect("resolved", "nightly-invoices", timeout=40)
+    demo.alerts.expect("resolved", "nightly-invoices")
     assert [m["event"] for m in demo.alerts.messages()] == ["opened", "resolved"], demo.alerts.summary()
 
 
@@ -234,24 +254,17 @@ def test_a_killed_worker_is_told(demo: RunningDemo) -> None:
     customers = demo.pids_of(b"examples.demo.customers")
     signal_all(customers, signal.SIGSTOP)
     try:
-        worker = demo.pids_of(b"rq.cli\0worker")
-        wait_for(lambda: jobs_begun_or_waiting(worker[0]) == 0, what="an idle worker")
-        signal_all(worker, signal.SIGKILL)
+        redis_url = redis_of(demo.pids_of(WORKER))
+        wait_for(lambda: jobs_begun_or_waiting(redis_url) == 0, 30, "an idle worker")
+        signal_all(demo.pids_of(WORKER), signal.SIGKILL)
     finally:
         signal_all(customers, signal.SIGCONT)
-    opened = demo.alerts.expect("opened", "shop/worker-default:heartbeat", timeout=60)
+    opened = demo.alerts.expect("opened", "shop/worker-default:heartbeat")
     assert demo.homepage() == 200
     assert "worker" in reason(opened, "shop/worker-default:heartbeat")
     demo.heal("worker")
     demo.alerts.expect("resolved", "shop/worker-default:heartbeat")
     assert [m["event"] for m in demo.alerts.messages()] == ["opened", "resolved"], demo.alerts.summary()
-
-
-def test_each_alert_is_printed_with_its_cause_in_plain_lines(demo: RunningDemo) -> None:
-    assert "\033" not in demo.output
-    assert re.search(r"^\d\d:\d\d:\d\d  ALERT     shop: database:write", demo.output, re.MULTILINE)
-    assert "meanwhile the homepage answers 200" in demo.output
-    assert re.search(r"^\d\d:\d\d:\d\d  RESOLVED  ", demo.output, re.MULTILINE)
 
 
 def test_an_unknown_fault_is_refused_with_the_names_that_exist(demo: RunningDemo) -> None:
@@ -267,8 +280,8 @@ def test_ctrl_c_ends_everything_it_started(demo: RunningDemo) -> None:
     demo.process.send_signal(signal.SIGINT)
     demo.process.send_signal(signal.SIGTERM)  # as `timeout` does, to a group and to its leader
     demo.process.send_signal(signal.SIGINT)  # as somebody impatient does
-    assert demo.process.wait(20) == 0
-    wait_for(lambda: not demo.programs(), 5, "an end to every program")
+    assert demo.process.wait(40) == 0
+    wait_for(lambda: not demo.programs(), 30, "an end to every program")
     assert "Everything is stopped." in demo.output
     assert not demo.state.exists()
     assert not Path(demo.address_of_folder()).exists()
