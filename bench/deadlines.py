@@ -82,12 +82,12 @@ def burst(store: Store, checker: Running, receiver: Receiver, size: Size) -> Row
     """Give the seconds until all are recorded, until the first message, and how many messages came."""
     receiver.messages.clear()
     numbers = range(size.stream + 1, size.stream + 1 + size.burst)
-    now, before = time.time(), checker.cpu()
+    now, before, all_down = time.time(), checker.cpu(), fill.down(store) + size.burst
     due = now + AHEAD
     fill.move(store, [(number, due) for number in numbers], now)
     time.sleep(max(0.0, due - time.time()))
-    recorded = _after(due, wait_until(lambda: fill.down(store, numbers) == size.burst, TOLD_WITHIN))
-    judged = _after(due, wait_until(lambda: not fill.unjudged(store), TOLD_WITHIN))
+    recorded = _after(due, wait_until(lambda: fill.down(store) == all_down, TOLD_WITHIN))
+    judged = _after(due, wait_until(lambda: fill.is_judged(store), TOLD_WITHIN))
     wait_until(lambda: bool(receiver.messages), TOLD_WITHIN)
     spent = checker.cpu() - before
     time.sleep(REST)
@@ -114,9 +114,9 @@ def blind(store: Store, checker: Running, size: Size) -> Rows:
         with urlopen(f"{checker.url}/ping/{token}", timeout=TOLD_WITHIN) as answer:
             answer.read()
         answered = time.time() - began
-        due = time.time() + 2.0
+        due, one_more = time.time() + 2.0, fill.down(store) + 1
         fill.move(store, [(number, due)], began)
-        missed = _after(due, wait_until(lambda: fill.down(store, [number]) == 1, 3 * TOLD_WITHIN))
+        missed = _after(due, wait_until(lambda: fill.down(store) == one_more, 3 * TOLD_WITHIN))
         spent = checker.cpu()
     what = f"a start after {size.blind:.0f} s in which nobody saw"
     yield (f"{what}: a ping answered", f"{1000 * answered:.0f} ms", "")
