@@ -94,9 +94,8 @@ class Health(Catalogue):
     def instance(self) -> str:
         """What tells this process from others of the same service: `host:pid`, or as it was given."""
         if self._instance is None:
-            import socket
-
-            self._instance = f"{socket.gethostname()}:{os.getpid()}"
+            # What socket.gethostname() says, without an import: a fork amid one in a thread hangs the child.
+            self._instance = f"{os.uname().nodename}:{os.getpid()}"
         return self._instance
 
     def on_change(self, listener: F) -> F:
