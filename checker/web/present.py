@@ -116,12 +116,13 @@ def page(
     opened = _opened(board.open)
     troubles = board.tally.troubles
     down = [each.name for each in troubles if each.state is State.DOWN]
+    rows = [trouble_row(each, opened.get(each.spec.name), now) for each in board.troubles]
     return Page(
         now=now,
         verdict=summed_up(board.tally.of(), names(down)),
         notices=(*notices, *_broken_channels(board.channels)),
         tiles=_tiles(board, now),
-        troubles=[trouble_row(each, opened.get(each.spec.name), now) for each in board.troubles],
+        troubles=sorted(rows, key=lambda row: row["explained"]),  # the causes first
         more_troubles=len(troubles) - len(board.troubles),
         incidents=[incident_row(incident) for incident in board.open],
         more_incidents=board.open_count - len(board.open),

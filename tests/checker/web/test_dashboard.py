@@ -191,6 +191,7 @@ def test_what_a_cause_explains_leads_to_its_incident(site: Site) -> None:
     page = site.ask("/").text
     assert "It explains, too: nightly-invoices." in page
     assert "explained by <a href=" in page[page.index(">nightly-invoices</a> <span") :]
+    assert page.index(">shop</a> <span") < page.index(">nightly-invoices</a> <span")  # the cause comes first
 
 
 def test_a_component_alone_counts_its_endpoint_as_down(site: Site) -> None:
