@@ -178,7 +178,7 @@ def test_the_database_turns_read_only_and_one_alert_names_it_while_the_homepage_
     assert demo.health()[0] == 200
 
 
-def test_a_frozen_worker_with_jobs_waiting_is_told_once_within_its_silence(demo: RunningDemo) -> None:
+def test_a_frozen_worker_with_jobs_waiting_is_told_once_within_a_minute(demo: RunningDemo) -> None:
     begun = time.monotonic()
     demo.break_("worker")
     opened = demo.alerts.expect("opened", "shop/worker-default:heartbeat")
