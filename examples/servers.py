@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -67,7 +68,8 @@ class Server:
 
     def start(self) -> Self:
         """Start; return once clients can connect, or raise `ServerError` with the server's own output."""
-        if self.folder == Path():
+        is_new = self.folder == Path()
+        if is_new:
             self._create()
         for attempt in range(3):
             self._launch()
@@ -75,7 +77,10 @@ class Server:
                 return self
             if not (self._port_is_ours and attempt < 2 and "in use" in self.log):
                 break
-            self.port = free_port()  # somebody took it between the choice and the start
+            if is_new:
+                self.port = free_port()  # somebody took it between the choice and the start
+            else:
+                time.sleep(1.0)  # clients know this one
         output = self.log[-2000:].strip()
         self.stop()
         raise ServerError(f"{self.title} did not start on 127.0.0.1:{self.port}; it printed:\n{output}")
@@ -390,11 +395,18 @@ def temporary_folders() -> Iterator[Path]:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that nobody listens on at this moment.
+
+    Where there is one, it is none that the system gives to clients: while a server is down between two
+    starts, a client of anybody's could be given its port.
+    """
+    for attempt in range(100):
+        wanted = 0 if attempt == 99 else 15_000 + secrets.randbelow(17_000)  # below Linux's and IANA's ranges
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", wanted))
+            port: int = probe.getsockname()[1]
+            return port
+    raise ServerError("no port of 127.0.0.1 is free; end what listens there")
 
 
 def children(pid: int) -> tuple[int, ...]:

@@ -19,6 +19,8 @@ from examples import servers
 from examples.servers import PostgresServer, RedisServer, ServerError
 from tests.waiting import wait_for
 
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
 ROOT = Path(servers.__file__).parent.parent
 KINDS = [RedisServer, PostgresServer]
 
@@ -57,6 +59,16 @@ def python_for_everyone() -> str:
         if servers.reachable(Path(path)):
             return path
     raise AssertionError("no Python here that another user may run; install one as /usr/bin/python3")
+
+
+@pytest.mark.skipif(not EPHEMERAL.exists(), reason="only Linux tells which ports clients are given")
+def test_a_free_port_is_none_that_a_client_is_given() -> None:
+    first, last = map(int, EPHEMERAL.read_text().split())
+    if first < 16_000:
+        pytest.skip("this machine gives clients nearly all ports")
+    ports = {servers.free_port() for _ in range(20)}
+    assert len(ports) > 10
+    assert not any(first <= port <= last for port in ports)
 
 
 def test_redis_answers_and_keeps_its_port_over_a_kill() -> None:
