@@ -53,6 +53,7 @@ class RealWorker:
 
     def kill(self) -> None:
         """End the worker and its work-horse as kill -9 does."""
+        signal_if_alive(self._process.pid, signal.SIGSTOP)  # so that it forks no other meanwhile
         for pid in (self._process.pid, *children(self._process.pid)):
             signal_if_alive(pid, signal.SIGKILL)
         self._process.wait()
