@@ -32,19 +32,15 @@ def monitors(
 ) -> Part:
     """Return live endpoints, then heartbeats, by name; those alone that are of a kind or in a state."""
     mark = placeholder(conn)
-    text = "FROM monitor"
-    given: list[Any] = []
-    if state is not None:
-        text += f" JOIN monitor_state own ON own.monitor_id = monitor.id AND own.state = {mark}"
-        given.append(str(state))
-    text += " WHERE monitor.parent_id IS NULL AND monitor.removed_at IS NULL"
+    joined, given = _in_state(conn, state)
+    text = f"FROM monitor{joined} WHERE monitor.parent_id IS NULL AND monitor.removed_at IS NULL"
     if kind is not None:
         text += f" AND monitor.kind = {mark}"
         given.append(str(kind))
     if among_ids is not None:
         text += f" AND {among(conn, 'monitor.id')}"
         given += ids(conn, list(among_ids))
-    return _part(conn, "monitor.id", text, "monitor.kind, monitor.name", given, limit, offset)
+    return _part(conn, text, "monitor.kind, monitor.name", given, limit, offset)
 
 
 def components(
@@ -52,16 +48,13 @@ def components(
 ) -> Part:
     """Return live components by the names of their endpoints; those alone of an endpoint, or in a state."""
     mark = placeholder(conn)
+    joined, given = _in_state(conn, state)
     text = "FROM monitor JOIN monitor top ON top.id = monitor.parent_id AND top.removed_at IS NULL"
-    given: list[Any] = []
-    if state is not None:
-        text += f" JOIN monitor_state own ON own.monitor_id = monitor.id AND own.state = {mark}"
-        given.append(str(state))
-    text += " WHERE monitor.removed_at IS NULL"
+    text += f"{joined} WHERE monitor.removed_at IS NULL"
     if endpoint is not None:
         text += f" AND top.name = {mark}"
         given.append(codec.clean(endpoint))
-    return _part(conn, "monitor.id", text, "top.name, monitor.name", given, limit, offset)
+    return _part(conn, text, "top.name, monitor.name", given, limit, offset)
 
 
 def tops(conn: Connection, component_ids: Iterable[int]) -> list[int]:
@@ -70,9 +63,16 @@ def tops(conn: Connection, component_ids: Iterable[int]) -> list[int]:
     return list(conn.exec_driver_sql(text, ids(conn, component_ids)).scalars())
 
 
-def _part(
-    conn: Connection, what: str, text: str, order: str, given: list[Any], limit: int, offset: int
-) -> Part:
+def _in_state(conn: Connection, state: State | None) -> tuple[str, list[Any]]:
+    """Return the join that leaves those in a state alone, with its values; none where all are wanted."""
+    if state is None:
+        return "", []
+    mark = placeholder(conn)
+    text = f" JOIN monitor_state own ON own.monitor_id = monitor.id AND own.state = {mark}"
+    return text, [str(state)]
+
+
+def _part(conn: Connection, text: str, order: str, given: list[Any], limit: int, offset: int) -> Part:
     total = conn.exec_driver_sql(f"SELECT count(*) {text}", tuple(given)).scalar_one()
-    page = f"SELECT {what} {text} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(offset)}"
+    page = f"SELECT monitor.id {text} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(offset)}"
     return Part(tuple(conn.exec_driver_sql(page, tuple(given)).scalars()), int(total))
