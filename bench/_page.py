@@ -33,8 +33,12 @@ def machine() -> str:
 
 def title(name: str, words: str, *, quick: bool = False) -> list[str]:
     """Return the first lines of a page: what was measured and when, and by which command."""
-    command = f"python -m bench.{name}{' --quick' if quick else ''}"
-    return [f"# {words}, {datetime.now(UTC):%Y-%m-%d}", "", f"`{command}`", ""]
+    return headed(words, f"{name}{' --quick' if quick else ''}")
+
+
+def headed(words: str, command: str) -> list[str]:
+    """Return the same of `python -m bench.<command>`, with whatever options it was given."""
+    return [f"# {words}, {datetime.now(UTC):%Y-%m-%d}", "", f"`python -m bench.{command}`", ""]
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -48,4 +52,14 @@ def publish(name: str, lines: Iterable[str], *, write: bool) -> None:
     text = "\n".join(lines) + "\n"
     print(text)
     if write:
-        (RESULTS / f"{name}-{datetime.now(UTC):%Y-%m-%d}.md").write_text(text)
+        keep(name, text)
+
+
+def keep(name: str, text: str) -> None:
+    """Leave a whole page among the results, by its name and the date."""
+    (RESULTS / f"{name}-{datetime.now(UTC):%Y-%m-%d}.md").write_text(text, "utf-8")
+
+
+def keep_headed(name: str, words: str, command: str, text: str) -> None:
+    """Leave a page among the results that has its tables and no first lines yet."""
+    keep(name, "\n".join([*headed(words, command), text]))

@@ -17,10 +17,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bench._dashboard.filled import NOW, Size, fill
+from bench._page import keep_headed
 from checker.config import load
 from checker.process import settle_garbage
 from checker.record import Recorder
@@ -206,13 +206,8 @@ def main(arguments: list[str] | None = None) -> int:
     text = "\n".join([head, "", *table, ""])
     print(text)
     if given.write:
-        today = datetime.now(UTC).date().isoformat()
-        kind = "-postgres" if given.postgres else ""
-        title = (
-            f"# Pages at scale, {today}\n\n`python -m bench.dashboard{' --postgres' * given.postgres}`\n\n"
-        )
-        result = Path(__file__).with_name("results") / f"dashboard{kind}-{today}.md"
-        result.write_text(title + text, encoding="utf-8")
+        kind, flag = ("-postgres", " --postgres") if given.postgres else ("", "")
+        keep_headed(f"dashboard{kind}", "Pages at scale", f"dashboard{flag}", text)
     return 1 if any(each.missed for each in rows) else 0
 
 

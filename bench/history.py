@@ -18,11 +18,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine
 
+from bench._page import keep_headed
 from checker.model import Kind, MonitorSpec
 from checker.registry import Registry
 from checker.retention import Keep, Retention
@@ -139,11 +139,8 @@ def main(arguments: list[str] | None = None) -> int:
     text = report(found, each, endpoints, "PostgreSQL" if given.postgres else "SQLite")
     print(text)
     if given.write:
-        today = datetime.now(UTC).date().isoformat()
         kind, flag = ("-postgres", " --postgres") if given.postgres else ("", "")
-        result = Path(__file__).with_name("results") / f"history{kind}-{today}.md"
-        head = f"# History on the disk, {today}\n\n`python -m bench.history{flag}`\n\n"
-        result.write_text(head + text, "utf-8")
+        keep_headed(f"history{kind}", "History on the disk", f"history{flag}", text)
     grown = found[-1].bytes - found[-5].bytes
     expected = 4 * endpoints * 24 * 300  # hours and days go on; their rows stay under 300 bytes
     return 0 if grown <= expected + 400_000 else 1

@@ -19,13 +19,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from bench._ingest.subject import ROOT, cpu_of, load
+from bench._page import keep
 from examples.servers import free_port
 
-RESULTS = Path(__file__).with_name("results")
 CLIENTS = 128
 HEADERS = [
     (b"content-type", b"text/plain; charset=utf-8"),
@@ -217,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
     text = page(rows, [name for name in SERVERS if name not in installed])
     print(text)
     if given.write:
-        (RESULTS / f"http_servers-{datetime.now(UTC):%Y-%m-%d}.md").write_text(text)
+        keep("http_servers", text)
     return 0
 
 

@@ -21,9 +21,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench._ingest.subject import Result, Subject, running
+from bench._page import keep
 from examples.servers import PostgresServer
 
-RESULTS = Path(__file__).with_name("results")
 CLIENTS, FLOOD, MONITORS = 128, 3_000, 1_000
 # Healthchecks, measured once beside an earlier prototype of this checker on a machine of this size: the
 # better of two runs. uwsgi with one process on SQLite, with four on PostgreSQL.
@@ -191,7 +191,7 @@ def main(arguments: list[str] | None = None) -> int:
     text = page(found)
     print(text)
     if chosen.write:
-        (RESULTS / f"ingest-{datetime.now(UTC):%Y-%m-%d}.md").write_text(text)
+        keep("ingest", text)
     lost = sum(each.lost() for each in found)
     if lost:
         print(f"{lost} pings were answered 200 and are not in the store", file=sys.stderr)

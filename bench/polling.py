@@ -18,16 +18,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from pathlib import Path
 
+from bench._page import keep_headed
 from bench._polling import blackbox
 from bench._polling.plan import Measured, Plan, files
 
 GOAL = 0.30  # CPU seconds a thousand polls
 DRIFT = 0.050  # seconds, p99
 MEMORY = 150.0  # megabytes
-RESULTS = Path(__file__).with_name("results")
 HEAD = (
     "| poller | polls of those planned | rows kept | CPU s per 1,000 | of it writing | times bare "
     "| drift p50 / p99 ms | MB |"
@@ -131,12 +129,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(line, flush=True)
             lines.append(line)
     if given.write:
-        today = datetime.now(UTC).date().isoformat()
-        head = f"# Polling beside a bare prototype and blackbox_exporter, {today}"
-        command = "`python -m bench.polling" + (" --quick`" if given.quick else "`")
-        RESULTS.joinpath(f"polling-{today}.md").write_text(
-            "\n".join([head, "", command, "", *lines, ""]), "utf-8"
-        )
+        flag = " --quick" if given.quick else ""
+        words = "Polling beside a bare prototype and blackbox_exporter"
+        keep_headed("polling", words, f"polling{flag}", "\n".join([*lines, ""]))
     return 0
 
 

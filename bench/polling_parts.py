@@ -14,11 +14,11 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench._page import keep_headed
 from bench._polling.target import COMPONENTS, VARIANTS, checks, document
 from bench.polling import target
 from checker.http import Http, Phases, Request, Response
@@ -174,11 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     lines = table(4 if given.quick else 15)
     print(*lines, sep="\n")
     if given.write:
-        today = datetime.now(UTC).date().isoformat()
-        text = "\n".join(
-            [f"# The parts of a poll, {today}", "", "`python -m bench.polling_parts`", "", *lines, ""]
-        )
-        Path(__file__).with_name("results").joinpath(f"polling_parts-{today}.md").write_text(text, "utf-8")
+        keep_headed("polling_parts", "The parts of a poll", "polling_parts", "\n".join([*lines, ""]))
     return 0
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
-RESULTS = Path(__file__).parents[1] / "results"
+from bench._page import keep_headed
 
 
 def report(
@@ -29,9 +27,7 @@ def report(
         print(lines[-1], flush=True)
     text = "\n".join([*lines, ""])
     if write:
-        today = datetime.now(UTC).date().isoformat()
-        kept = f"# {title}, {today}\n\n`python -m bench.{command or name}`\n\n{text}"
-        (RESULTS / f"{name}-{today}.md").write_text(kept, "utf-8")
+        keep_headed(name, title, command or name, text)
     return text
 
 
